@@ -1,0 +1,101 @@
+"""``python -m proofs_check``: judge the claims."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+class Profile(StrEnum):
+    """How much to do."""
+
+    quick = "quick"
+    full = "full"
+
+
+def _usage(message: str) -> typer.Exit:
+    print(f"proofs_check: {message}", file=sys.stderr)
+    return typer.Exit(2)
+
+
+@app.command()
+def judge(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[ID|SUBJECT ...]", show_default=False)] = None,
+    profile: Annotated[Profile, typer.Option(help="quick: about a minute on two cores; full: rare events, d >= 50.")] = (
+        Profile.quick
+    ),
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Base seed of every measurement.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; figures do not depend on it.")] = 2,
+    power: Annotated[bool, typer.Option("--power", help="Also run mutants that replace a simulator.")] = False,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the ledger as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one self-contained page with figures.")] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Print the claims with their planned cost, and stop.")] = False,
+) -> None:
+    """Judge the claims: closed forms against proofs, enumeration and simulation.
+
+    Exit code 0: every verdict as expected; 1: one contrary, or a leg raised; 2: usage; 3: only undecided ones.
+    """
+    from proofs_check.claims import find
+
+    try:
+        claims = find(names or [])
+    except ValueError as error:
+        raise _usage(str(error)) from None
+    for target, wants in ((json, "a file in an existing directory"), (html, "a directory")):
+        bad = target is not None and (
+            (target is json and (target.is_dir() or not target.resolve().parent.is_dir()))
+            or (target is html and target.exists() and not target.is_dir())
+        )
+        if bad:
+            raise _usage(f"cannot write to {target}: need {wants}")
+
+    from rich.console import Console
+
+    from proofs_check import terminal
+
+    console = Console()
+    if list_only:
+        terminal.print_plan(console, claims, profile.value)
+        return
+
+    import time
+
+    from proofs_check.report import Report
+    from proofs_check.runner import run_claims
+
+    start = time.perf_counter()
+    with terminal.progress(Console(stderr=True), claims, profile.value) as advance:
+        results = run_claims(
+            claims, profile=profile.value, seed=seed, jobs=jobs, power=power, on_result=advance
+        )
+    report = Report(tuple(results), seed, profile.value)
+    terminal.print_report(console, report, time.perf_counter() - start)
+    if json is not None:
+        import json as json_module
+
+        json.write_text(json_module.dumps(report.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        console.print(f"ledger: {json}", highlight=False)
+    if html is not None:
+        from proofs_check.page import write_page
+
+        console.print(f"page: {write_page(report, html)}", highlight=False)
+    raise typer.Exit(report.exit_code)
+
+
+def main() -> None:
+    """Entry point; Ctrl-C ends with one line and the usual code."""
+    try:
+        app(prog_name="python -m proofs_check")
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
