@@ -7,12 +7,15 @@ Three kinds of step, each verified here and nowhere else:
   independent generators after ``exp`` and ``log`` have met.
 * ``sign``: an expression is non-negative (or positive) on a box. Each parameter is mapped to
   (0, inf) by a Moebius change of variable, each exponential becomes a free positive variable
-  (above 1 where its argument is known to be positive), each logarithm a free variable whose
-  sign follows from the same certificate applied to its argument minus 1; then every
+  (above or below 1 where the sign of its argument is certified), each logarithm a free variable
+  whose sign follows from the same certificate applied to its argument minus 1; then every
   coefficient of numerator and denominator must be non-negative. This is sufficient, never
   necessary, and re-verified by expansion.
 * rules such as "a decreasing function has its root between two points with residuals of
   opposite sign", whose premises are steps of the first two kinds.
+
+Symbols stand for real numbers. Floats, infinities and the imaginary unit are never accepted:
+they would leave exact arithmetic.
 
 A failed step is not a refutation: :func:`counterexample` then looks for a point at which ball
 arithmetic makes the statement certainly false.
@@ -33,6 +36,12 @@ __all__ = ["Proof", "counterexample", "is_zero", "nonnegative", "positive"]
 Box = Mapping[sp.Symbol, tuple[Any, Any]]
 
 
+def _exact(expression: sp.Expr) -> bool:
+    """Whether an expression stays within exact real arithmetic."""
+    inexact = expression.has(sp.Float, sp.I, sp.nan, sp.zoo, sp.oo, -sp.oo)
+    return not inexact
+
+
 def _generators(expression: sp.Expr) -> sp.Expr:
     """Write powers of exponentials of sums as products, so that equal exponentials look equal."""
     return sp.powsimp(sp.expand_power_exp(sp.expand(expression, log=False)), combine="exp", force=False)
@@ -51,14 +60,16 @@ def is_zero(expression: sp.Expr) -> bool:
     False
     """
     expression = sp.sympify(expression)
-    if expression.has(sp.nan, sp.zoo, sp.oo):
+    if not _exact(expression):
         return False
     numerator, denominator = sp.fraction(sp.together(_generators(expression)))
-    if sp.expand(denominator) == 0:
-        return False
-    # Negative exponents inside exponentials: multiply out with generators for exp of each atom.
-    numerator = _clear_exponentials(sp.expand(sp.expand_power_exp(numerator)))
-    return bool(sp.expand(numerator) == 0)
+    return _vanishes(numerator) and not _vanishes(denominator)
+
+
+def _vanishes(polynomial: sp.Expr) -> bool:
+    """Whether a polynomial in exponentials and other generators expands to 0."""
+    cleared = _clear_exponentials(sp.expand(sp.expand_power_exp(polynomial)))
+    return bool(sp.expand(cleared) == 0)
 
 
 def _clear_exponentials(numerator: sp.Expr) -> sp.Expr:
@@ -76,12 +87,28 @@ def _clear_exponentials(numerator: sp.Expr) -> sp.Expr:
     return sp.numer(sp.together(replaced))
 
 
+def _end(value: Any) -> sp.Expr:
+    """An end of a range, exactly: a float stands for the rational it is."""
+    end = sp.sympify(value)
+    return sp.Rational(end) if end.is_Float else end
+
+
 def _to_orthant(expression: sp.Expr, box: Box) -> tuple[sp.Expr, list[sp.Symbol]]:
-    """Substitute variables so that the box becomes the positive orthant."""
+    """Substitute variables so that the box becomes the positive orthant; symbols that do not occur are left out."""
     variables = []
-    for symbol, (low, high) in box.items():
+    for symbol, ends in box.items():
+        if symbol not in expression.free_symbols:
+            continue
         fresh = sp.Dummy(symbol.name, positive=True)
-        low, high = sp.sympify(low), sp.sympify(high)
+        low, high = map(_end, ends)
+        if low == sp.oo or high == -sp.oo or (low == -sp.oo and high == sp.oo):
+            raise ValueError(f"{symbol} must have one finite end, got ({low}, {high})")
+        if low.is_number and high.is_number and not low < high:
+            raise ValueError(f"the range of {symbol} is empty: ({low}, {high})")
+        if (symbol.is_nonnegative and low.is_number and low < 0) or (
+            symbol.is_nonpositive and high.is_number and high > 0
+        ):
+            raise ValueError(f"{symbol} was declared with a sign that ({low}, {high}) does not have")
         if high == sp.oo:
             value = low + fresh
         elif low == -sp.oo:
@@ -93,46 +120,92 @@ def _to_orthant(expression: sp.Expr, box: Box) -> tuple[sp.Expr, list[sp.Symbol]
     return expression, variables
 
 
-def _abstract(expression: sp.Expr, box: Box) -> tuple[sp.Expr, dict[sp.Symbol, tuple[Any, Any]]]:
-    """Replace exponentials and logarithms by free variables with the range that is certain for them."""
+def _outermost(expression: sp.Expr) -> set[sp.Expr]:
+    """Exponentials and logarithms that depend on a symbol and lie in no other one."""
+    if not expression.free_symbols:
+        return set()
+    if isinstance(expression, (sp.exp, sp.log)):
+        return {expression}
+    return set().union(*(_outermost(part) for part in expression.args))
+
+
+def _is_real(expression: sp.Expr, box: Box) -> bool:
+    """Whether an expression is certainly defined and real all over the box."""
+    if expression.is_number:
+        return bool(expression.is_real)
+    if expression.is_Symbol:
+        return expression in box
+    if expression.is_Add or expression.is_Mul:
+        return all(_is_real(part, box) for part in expression.args)
+    if expression.is_Pow and expression.exp.is_Rational:
+        base, exponent = expression.args
+        if exponent.is_Integer and exponent > 0:
+            return _is_real(base, box)
+        if exponent.is_Integer:
+            return _is_real(base, box) and (positive(base, box) or positive(-base, box))
+        return _is_real(base, box) and positive(base, box)
+    if isinstance(expression, sp.exp):
+        return _is_real(expression.args[0], box)
+    if isinstance(expression, sp.log):
+        return _is_real(expression.args[0], box) and positive(expression.args[0], box)
+    return False
+
+
+def _abstract(expression: sp.Expr, box: Box) -> tuple[sp.Expr, Box]:
+    """Replace exponentials and logarithms by free variables with the range that is certain for them.
+
+    All are replaced at once and the outermost first, so no replacement sees the inside of
+    another. A range is open; this is right because signs are certified strictly.
+    """
     ranges = dict(box)
-    for atom in sorted(expression.atoms(sp.log), key=sp.default_sort_key):
-        free = sp.Dummy("L")
+    free: dict[sp.Expr, sp.Expr] = {}
+    exponents: dict[sp.Expr, list[tuple[sp.Expr, sp.Rational]]] = {}
+    for atom in sorted(_outermost(expression), key=sp.default_sort_key):
         argument = atom.args[0]
-        if _rational_sign(argument - 1, box, strict=False):
-            ranges[free] = (sp.Integer(0), sp.oo)
-        elif _rational_sign(1 - argument, box, strict=False):
-            ranges[free] = (-sp.oo, sp.Integer(0))
+        if isinstance(atom, sp.exp):
+            coefficient, base = argument.as_coeff_Mul()
+            if not coefficient.is_Rational:
+                coefficient, base = sp.Integer(1), argument
+            exponents.setdefault(base, []).append((atom, coefficient))
+            continue
+        free[atom] = sp.Dummy("L", real=True)
+        if positive(argument - 1, box):
+            ranges[free[atom]] = (sp.Integer(0), sp.oo)
+        elif positive(argument, box) and positive(1 - argument, box):
+            ranges[free[atom]] = (-sp.oo, sp.Integer(0))
         else:
             raise ValueError(f"the sign of {atom} is not certain on the box")
-        expression = expression.subs(atom, free)
-    bases: dict[sp.Expr, sp.Symbol] = {}
-    for atom in sorted(expression.atoms(sp.exp), key=sp.default_sort_key):
-        coefficient, base = atom.args[0].as_coeff_Mul()
-        if not coefficient.is_Integer:
-            coefficient, base = sp.Integer(1), atom.args[0]
-        if base not in bases:
-            bases[base] = sp.Dummy("E")
-            above_one = _rational_sign(base, box, strict=False) if base.free_symbols <= set(box) else False
-            ranges[bases[base]] = (sp.Integer(1) if above_one else sp.Integer(0), sp.oo)
-        expression = expression.subs(atom, bases[base] ** coefficient)
-    return expression, {s: r for s, r in ranges.items() if s in expression.free_symbols}
+    for base, atoms in exponents.items():
+        # One variable stands for exp(base / parts), of which every exponential of this base is a whole power.
+        parts = sp.ilcm(1, *(coefficient.q for _, coefficient in atoms))
+        variable = sp.Dummy("E", positive=True)
+        if positive(base, box):
+            ranges[variable] = (sp.Integer(1), sp.oo)
+        elif positive(-base, box):
+            ranges[variable] = (sp.Integer(0), sp.Integer(1))
+        elif _is_real(base, box):
+            ranges[variable] = (sp.Integer(0), sp.oo)
+        else:
+            raise ValueError(f"exp({base}) is not certainly real on the box")
+        free.update((atom, variable ** (coefficient * parts)) for atom, coefficient in atoms)
+    return expression.xreplace(free), ranges
 
 
 def _rational_sign(expression: sp.Expr, box: Box, *, strict: bool) -> bool:
     """Whether all coefficients certify that a rational expression is >= 0 (> 0) on the box."""
-    shifted, variables = _to_orthant(sp.sympify(expression), {s: box[s] for s in box if s in expression.free_symbols})
+    shifted, variables = _to_orthant(expression, box)
+    unknown = shifted.free_symbols - set(variables)
+    if unknown:
+        raise ValueError(f"no range given for {sorted(map(str, unknown))}")
     numerator, denominator = sp.fraction(sp.cancel(sp.together(shifted)))
     if not variables:
-        value = sp.simplify(numerator / denominator)
+        value = numerator / denominator
         return bool(value > 0) if strict else bool(value >= 0)
-    if shifted.free_symbols - set(variables):
-        raise ValueError(f"no range given for {sorted(map(str, shifted.free_symbols - set(variables)))}")
     top = sp.Poly(numerator, *variables).coeffs()
     bottom = sp.Poly(denominator, *variables).coeffs()
     for sign in (1, -1):
         if all(sign * c > 0 for c in bottom) and all(sign * c >= 0 for c in top):
-            return any(c != 0 for c in top) if strict else True
+            return any(bool(sign * c > 0) for c in top) if strict else True
     return False
 
 
@@ -170,9 +243,13 @@ def positive(expression: sp.Expr, box: Box) -> bool:
 
 def _certified(expression: sp.Expr, box: Box, *, strict: bool) -> bool:
     try:
-        abstracted, ranges = _abstract(sp.together(sp.expand_power_exp(sp.sympify(expression))), box)
+        expression = sp.sympify(expression)
+        if not _exact(expression):
+            return False
+        abstracted, ranges = _abstract(sp.together(sp.expand_power_exp(expression)), box)
         return _rational_sign(abstracted, ranges, strict=strict)
-    except ValueError:
+    except (ValueError, TypeError, sp.PolynomialError):
+        # No certificate: a range or a sign is unknown, a comparison is open, or something is no polynomial.
         return False
 
 
@@ -220,26 +297,20 @@ class Proof:
     ) -> bool:
         """Record that the root of a decreasing continuous function lies in [low, high].
 
-        Premises, each a step: the derivative is negative for every real argument; the
-        residual is >= 0 at `low` and <= 0 at `high`.
+        Premises, all checked: the residual is made of sums, products, exponentials and
+        logarithms and defined for every real argument; its derivative is negative there (which
+        can be shown if the argument occurs in it inside exponentials only); the residual is
+        >= 0 at `low` and <= 0 at `high`.
         """
         z = sp.Dummy("z", real=True)
-        slope = sp.diff(residual(z), z)
+        line = {**box, z: (-sp.oo, sp.oo)}
+        value = sp.sympify(residual(z))
         premises = (
-            self._negative_everywhere(slope, z, box),
+            _is_real(value, line) and positive(-sp.diff(value, z), line),
             nonnegative(residual(low), box),
             nonnegative(-residual(high), box),
         )
         return self.step(f"{says} [decreasing: {premises[0]}, signs: {premises[1]}, {premises[2]}]", all(premises))
-
-    @staticmethod
-    def _negative_everywhere(slope: sp.Expr, z: sp.Symbol, box: Box) -> bool:
-        """Whether the slope is negative for every real z; z may occur only inside exponentials."""
-        generator = sp.Dummy("E", positive=True)
-        replaced = sp.together(sp.expand_power_exp(slope)).subs(sp.exp(-z), 1 / generator).subs(sp.exp(z), generator)
-        if z in replaced.free_symbols:
-            return False
-        return positive(-replaced, {**box, generator: (0, sp.oo)})
 
     def cells(
         self, parameters: Mapping[str, Any], refutation: Mapping[str, Any] | None | Callable[[], Any] = None
@@ -282,7 +353,8 @@ def counterexample(
     try:
         for point in points:
             balls = {
-                k: arb(fmpq(v.numerator, v.denominator)) if hasattr(v, "numerator") else arb(v) for k, v in point.items()
+                k: arb(fmpq(int(v.numerator), int(v.denominator))) if hasattr(v, "numerator") else arb(v)
+                for k, v in point.items()
             }
             found = margin(**balls)
             if any(ball < 0 for ball in (found if isinstance(found, (list, tuple)) else [found])):

@@ -47,6 +47,9 @@ class Exact:
         Takes a Lab, yields :class:`~proofs_check.verdicts.Cell` objects.
     scope : {"domain", "box", "cells"}
         What a positive verdict covers.
+    quantity : str
+        What its cells measure, if another leg measures the same: cells of one quantity and equal
+        parameters must have intervals that meet.
     profiles : tuple of str
         Profiles that run this leg.
     cost : float
@@ -59,6 +62,7 @@ class Exact:
     scope: str = "domain"
     profiles: tuple[str, ...] = PROFILES
     cost: float = 0.1
+    quantity: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in LEG_KINDS or self.kind == "simulation":
@@ -109,6 +113,8 @@ class Simulation:
     combine : callable, optional
         From (cells' samples, alpha, lab) to judged cells, for quantities that take several
         cells (an exponent); the alpha is the leg's at this look.
+    quantity : str
+        As for :class:`Exact`.
     """
 
     name: str
@@ -126,6 +132,7 @@ class Simulation:
     profiles: tuple[str, ...] = PROFILES
     cost: float = 1.0
     scope: str = "cells"
+    quantity: str = ""
     kind: str = field(default="simulation", init=False)
     role: str = field(default="required", init=False)
 

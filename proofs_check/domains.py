@@ -8,6 +8,7 @@ ends of every range (or the floats next to an open end) among the draws.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -51,6 +52,10 @@ class Real:
     meaning: str = ""
     symbol: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"low must not exceed high, got {self.low} and {self.high}")
+
     def __str__(self) -> str:
         left = "(" if self.open_low or math.isinf(self.low) else "["
         right = ")" if self.open_high or math.isinf(self.high) else "]"
@@ -58,23 +63,28 @@ class Real:
 
     def contains(self, value: Any) -> bool:
         """Whether `value` is a finite number in the range."""
+        if isinstance(value, (bool, np.bool_, str, bytes, np.ndarray)):
+            return False
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return False
-        if isinstance(value, (bool, str)) or not math.isfinite(number):
+        if not math.isfinite(number):
             return False
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
         return bool(above and below)
 
     def ends(self) -> list[float]:
-        """The smallest and largest floats in the range, without infinite ones."""
+        """The smallest and largest floats in the range, without infinite and subnormal ones."""
+        tiny = sys.float_info.min  # below it floats lose digits, and 1/x overflows
         found = []
         if math.isfinite(self.low):
-            found.append(math.nextafter(self.low, math.inf) if self.open_low else float(self.low))
+            above = tiny if self.low == 0 else math.nextafter(self.low, math.inf)
+            found.append(above if self.open_low else float(self.low))
         if math.isfinite(self.high):
-            found.append(math.nextafter(self.high, -math.inf) if self.open_high else float(self.high))
+            below = -tiny if self.high == 0 else math.nextafter(self.high, -math.inf)
+            found.append(below if self.open_high else float(self.high))
         return found
 
     def outside(self) -> list[float]:
@@ -95,9 +105,9 @@ class Real:
             return float(np.clip(generator.uniform(self.low, self.high), *self.ends()))
         size = math.exp(generator.uniform(-12.0, 7.0))
         if math.isfinite(self.low):
-            return float(self.low + size)
+            return max(float(self.low + size), *ends)
         if math.isfinite(self.high):
-            return float(self.high - size)
+            return min(float(self.high - size), *ends)
         return float(size if generator.random() < 0.5 else -size)
 
     def strategy(self) -> SearchStrategy[float]:
@@ -121,7 +131,8 @@ class Real:
 class Integer:
     """An integer parameter in [low, high]; ``high=None`` means no upper end.
 
-    `largest_drawn` bounds the draws where the range is unbounded or large values are costly.
+    `largest_drawn` bounds the draws where large values are costly; an unbounded range is drawn
+    up to 1000 unless it says otherwise.
 
     Examples
     --------
@@ -135,7 +146,11 @@ class Integer:
     high: int | None = None
     meaning: str = ""
     symbol: str = ""
-    largest_drawn: int = 1000
+    largest_drawn: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.high is not None and self.low > self.high:
+            raise ValueError(f"low must not exceed high, got {self.low} and {self.high}")
 
     def __str__(self) -> str:
         return f"{{{self.low}, {self.low + 1}, ...}}" if self.high is None else f"{{{self.low}, ..., {self.high}}}"
@@ -147,7 +162,8 @@ class Integer:
         return value >= self.low and (self.high is None or value <= self.high)
 
     def _top(self) -> int:
-        return self.high if self.high is not None else max(self.largest_drawn, self.low)
+        wanted = self.largest_drawn if self.largest_drawn is not None else (1000 if self.high is None else self.high)
+        return max(self.low, wanted if self.high is None else min(wanted, self.high))
 
     def ends(self) -> list[int]:
         """The smallest and the largest value drawn."""

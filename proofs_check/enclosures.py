@@ -8,6 +8,7 @@ cut further; it never refutes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,7 +56,7 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
     margin : callable
         Takes one Arb ball a parameter, returns a ball that encloses the margin's range.
     box : mapping of str to (Fraction, Fraction)
-        Closed intervals.
+        Closed intervals, at least one.
     budget : int
         Largest number of pieces looked at.
     precision : int
@@ -66,6 +67,11 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
     Enclosure
         Complete only if ``unknown`` is 0.
 
+    Raises
+    ------
+    ValueError
+        If the box is empty.
+
     Examples
     --------
     >>> from fractions import Fraction
@@ -73,14 +79,17 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
     >>> enclose(lambda x: x * (1 - x) + Fraction(1, 10).__float__(), {"x": unit}).unknown
     0
     """
+    box = {name: (Fraction(low), Fraction(high)) for name, (low, high) in box.items()}
+    if not box or any(low > high for low, high in box.values()):
+        raise ValueError(f"box must hold closed intervals [low, high], got {box}")
     before = ctx.prec
     ctx.prec = precision
     try:
-        waiting = [dict(box)]
+        waiting = deque([dict(box)])
         proved = 0
         looked = 0
         while waiting:
-            piece = waiting.pop()
+            piece = waiting.popleft()
             looked += 1
             value = margin(**{name: _ball(*ends) for name, ends in piece.items()})
             if value.is_finite():
@@ -89,6 +98,11 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
                     continue
                 if value < 0:
                     return Enclosure(proved, len(waiting), piece)
+            # A piece that straddles the boundary of the true region would be cut for ever; its centre may refute.
+            centre = {name: ((low + high) / 2,) * 2 for name, (low, high) in piece.items()}
+            value = margin(**{name: _ball(*ends) for name, ends in centre.items()})
+            if value.is_finite() and value < 0:
+                return Enclosure(proved, len(waiting), centre)
             if looked >= budget:
                 return Enclosure(proved, len(waiting) + 1, None)
             widths = {n: float((h - low) / (box[n][1] - box[n][0] or 1)) for n, (low, h) in piece.items()}
@@ -107,9 +121,9 @@ def enclose_root(residual: Callable[[Any], Any], low: Any, high: Any, bits: int 
     Parameters
     ----------
     residual : callable
-        Ball in, ball out; certainly positive left of the root and negative right of it.
+        Ball in, ball out; decreasing and continuous.
     low, high : arb
-        Points that bracket the root.
+        Points that bracket the root: the residual is certainly >= 0 at `low` and <= 0 at `high`.
     bits : int
         Halvings; stops earlier where the sign of the residual is no longer certain.
 
@@ -118,12 +132,19 @@ def enclose_root(residual: Callable[[Any], Any], low: Any, high: Any, bits: int 
     arb
         Contains the root.
 
+    Raises
+    ------
+    ValueError
+        If the signs at the ends are not certain.
+
     Examples
     --------
     >>> from flint import arb
     >>> bool(enclose_root(lambda x: 2 - x * x, arb(1), arb(2)).contains(arb(2).sqrt()))
     True
     """
+    if not (residual(low) >= 0 and residual(high) <= 0):
+        raise ValueError(f"the residual must be >= 0 at {low} and <= 0 at {high}, got {residual(low)}, {residual(high)}")
     for _ in range(bits):
         middle = ((low + high) / 2).mid()
         value = residual(middle)

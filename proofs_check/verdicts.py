@@ -61,6 +61,10 @@ def judge(kind: str, interval: Interval, predicted: Interval, resolution: float)
     """
     if any(math.isnan(x) for x in (*interval, *predicted, resolution)):
         raise ValueError(f"a verdict needs numbers, got interval {interval}, prediction {predicted}, r = {resolution}")
+    if interval.low > interval.high or predicted.low > predicted.high or resolution < 0:
+        raise ValueError(
+            f"a verdict needs low <= high and r >= 0, got interval {interval}, prediction {predicted}, r = {resolution}"
+        )
     if kind == "upper":
         if interval.low > predicted.high:
             return Verdict.FAILS
@@ -107,6 +111,8 @@ class Cell:
         The figures compared; None where a leg compares no numbers.
     detail : str
         A witness, a count of boxes, or what a step says.
+    compare : {"exact", "upper", "lower"}
+        What the prediction is to the observed quantity.
     """
 
     parameters: Mapping[str, Any]
@@ -117,6 +123,7 @@ class Cell:
     interval: Interval | None = None
     resolution: float | None = None
     detail: str = ""
+    compare: str = "exact"
 
 
 _ORDER = {Verdict.FAILS: 0, Verdict.UNDECIDED: 1, Verdict.HOLDS: 2}
@@ -126,9 +133,12 @@ def _margin(cell: Cell) -> float:
     """How far inside its allowance a cell lies, in units of the interval's width: smaller is worse."""
     if cell.interval is None or cell.predicted is None:
         return math.inf
-    width = (cell.interval.high - cell.interval.low) or 1.0
-    slack = min(cell.interval.high - cell.predicted.low, cell.predicted.high - cell.interval.low)
-    return slack / width
+    width = float(cell.interval.high - cell.interval.low) or 1.0
+    if math.isinf(width):
+        return 0.0
+    below, above = cell.interval.high - cell.predicted.low, cell.predicted.high - cell.interval.low
+    slack = above if cell.compare == "upper" else below if cell.compare == "lower" else min(below, above)
+    return float(slack) / width
 
 
 @dataclass(frozen=True)

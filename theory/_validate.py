@@ -4,7 +4,7 @@ Closed forms accept floats, arrays, :class:`fractions.Fraction`, SymPy expressio
 and Arb balls. A check returns the value in the form the formula works with, or raises
 ``ValueError`` naming the argument, the value received and the range allowed. A SymPy
 expression with free symbols cannot be compared and passes; a ball is refused only
-when it certainly leaves the range, or is not finite.
+when it certainly leaves the range; one that is not a number means unknown and passes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def real(
                 raise refuse(value)
         return value
     if home == "flint":
-        if not value.is_finite() or too_small(value) or too_large(value):
+        if too_small(value) or too_large(value):
             raise refuse(value)
         return value
     try:
