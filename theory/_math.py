@@ -65,8 +65,8 @@ def expm1(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """Logistic function ``1 / (1 + exp(-x))``, without overflow on floats."""
     if isinstance(x, np.ndarray):
-        small = np.exp(-np.abs(x))
-        return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
+        damped = np.exp(-np.abs(x))
+        return np.where(x >= 0, 1 / (1 + damped), damped / (1 + damped))
     if _home(x) in ("sympy", "flint"):
         return 1 / (1 + exp(-x))
     small = math.exp(-abs(x))
@@ -84,5 +84,6 @@ def lambertw(x: Any) -> Any:
         return x.lambertw()
     from scipy.special import lambertw as principal
 
-    value = np.real(principal(x if isinstance(x, np.ndarray) else float(x)))
+    argument: Any = x if isinstance(x, np.ndarray) else float(x)
+    value = np.real(principal(argument))
     return value if isinstance(x, np.ndarray) else float(value)

@@ -79,11 +79,16 @@ def real(
         return value
     home = type(value).__module__.split(".")[0]
     if home == "sympy":
+        import sympy
+
+        if not isinstance(value, sympy.Expr):
+            raise refuse(value)
         if value.is_number:
-            if value.is_finite is False or value.is_real is False:
-                raise refuse(value)
-            if bool(too_small(value)) or bool(too_large(value)):
-                raise refuse(value)
+            try:
+                if not value.is_real or bool(too_small(value)) or bool(too_large(value)):
+                    raise refuse(value)
+            except TypeError:  # a comparison that cannot be decided
+                raise refuse(value) from None
         return value
     if home == "flint":
         if too_small(value) or too_large(value):
@@ -91,9 +96,10 @@ def real(
         return value
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
+        if array.dtype.kind not in "iuf" and not isinstance(value, int):
             raise refuse(value)
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         raise refuse(value) from None
     bad = ~np.isfinite(array) | too_small(array) | too_large(array)
@@ -132,18 +138,23 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> Any:
     if isinstance(value, (bool, np.bool_, str, bytes)) or value is None:
         raise refuse(value)
     if type(value).__module__.split(".")[0] == "sympy":
+        import sympy
+
+        if not isinstance(value, sympy.Expr):
+            raise refuse(value)
         if value.is_number and (value.is_integer is not True or value < low or (high is not None and value > high)):
             raise refuse(value)
         return value
     try:
         number = operator.index(value)
     except TypeError:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError, OverflowError):
+            raise refuse(value) from None
         if array.dtype.kind not in "iu" or array.ndim == 0:
             raise refuse(value) from None
-        bad = array < low
-        if high is not None:
-            bad |= array > high
+        bad = (array < low) | (array > (np.iinfo(np.int64).max if high is None else high))
         if bad.any():
             raise refuse(int(array[bad].flat[0])) from None
         return array.astype(np.int64)

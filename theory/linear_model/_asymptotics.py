@@ -1,0 +1,691 @@
+r"""Law of the averaged iterates after many steps of the 1/(lambda t) schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from theory._math import sqrt
+from theory._validate import integer, real
+from theory.linear_model._bias import chain_bias
+from theory.linear_model._numbers import number, plain, ridge_number
+from theory.linear_model._optimum import (
+    regularised_first_token_weight,
+    regularised_stop_logit_agree,
+    regularised_stop_logit_disagree,
+)
+
+__all__ = [
+    "PairVariances",
+    "StopVariances",
+    "asymptotic_variance",
+    "averaging_factor",
+    "chain_asymptotic_variance",
+    "first_token_asymptotic_variance",
+    "first_token_coupling",
+    "first_token_mean_square_error",
+    "first_token_pair_asymptotic_variances",
+    "greedy_continue_share",
+    "linearised_average_memory",
+    "linearised_average_variance",
+    "linearised_average_variance_expansion",
+    "stop_agree_logit_asymptotic_variance",
+    "stop_asymptotic_variances",
+    "threshold_width",
+]
+
+
+class PairVariances(NamedTuple):
+    """Large-T variances, times T, of two combinations of weights.
+
+    Attributes
+    ----------
+    sum_direction : float or array
+        T times the variance of (w_2 + w_3)/sqrt(2).
+    difference_direction : float or array
+        T times the variance of (w_2 - w_3)/sqrt(2).
+    """
+
+    sum_direction: Any
+    difference_direction: Any
+
+
+@dataclass(frozen=True)
+class StopVariances:
+    """Large-T variances, times T, of the averaged weights of the stop position in orthonormal directions.
+
+    Attributes
+    ----------
+    agree : float or array
+        Along (bias + x_1 y_1)/sqrt(2), which moves the logit after y_1 = x_1 only.
+    disagree : float or array
+        Along (bias - x_1 y_1)/sqrt(2), which moves the logit after y_1 = -x_1 only.
+    first_agree : float or array
+        Along (x_1 + y_1)/sqrt(2), zero as a feature after y_1 = -x_1.
+    first_disagree : float or array
+        Along (x_1 - y_1)/sqrt(2), zero as a feature after y_1 = x_1.
+    idle : float or array
+        Along each of x_j and y_1 x_j, j = 2..d.
+    agree_disagree_covariance : float or array
+        T times the covariance of the first two, negative below p = 1/3; all other pairs are uncorrelated.
+    """
+
+    agree: Any
+    disagree: Any
+    first_agree: Any
+    first_disagree: Any
+    idle: Any
+    agree_disagree_covariance: Any
+
+
+def averaging_factor(m: Any) -> Any:
+    r"""Factor F(m) = 1 - 2/(m + 1) + 1/(2m + 1) by which the 1/(lambda t) schedule shrinks the variance.
+
+    Parameters
+    ----------
+    m : number or array
+        Ratio of curvature to ridge, at least 0.
+
+    Returns
+    -------
+    number or array
+        F(m) in [0, 1), increasing, tending to 1 as m -> inf.
+
+    Raises
+    ------
+    ValueError
+        If `m` is negative.
+
+    Notes
+    -----
+    Derived here. To first order the error e of an iterate obeys e_(t+1) = (1 - (m + 1)/t) e_t - xi_t/(lambda t),
+    so the noise of step s enters the average with weight (1 - (s/T)^m)/(h T), h = lambda m, and
+    F(m) = integral over [0, 1] of (1 - r^m)^2. Evaluated as the single fraction 2 m^2/((m + 1)(2m + 1)), which
+    loses no digits at small m.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> averaging_factor(Fraction(1)), averaging_factor(0)
+    (Fraction(1, 3), 0.0)
+    """
+    m = real("m", m, 0)
+    return 2 * (m / (m + 1)) * (m / (2 * m + 1))
+
+
+def asymptotic_variance(curvature: Any, gradient_variance: Any, ridge: Any) -> Any:
+    r"""Limit of T Var of the averaged iterate in a direction: (S/h^2) F(h/lambda).
+
+    Parameters
+    ----------
+    curvature : number or array
+        Curvature h >= 0 of the loss, ridge not included, at the regularised optimum.
+    gradient_variance : number or array
+        Variance S >= 0 of the stochastic gradient along the direction, ridge included, there.
+    ridge : number or array
+        Ridge lambda > 0.
+
+    Returns
+    -------
+    number or array
+        2 S/((h + lambda)(2h + lambda)), the same expression with h cancelled; S/h^2 as lambda -> 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here, see :func:`averaging_factor`. A limit for T much larger than 1/lambda^2 (unit-size features):
+    the first steps have size 1/lambda and leave a trace of order 1/(lambda T) in the average. Polyak and
+    Juditsky's theorem asks for steps that decrease slower than 1/t and gives S/(h + lambda)^2.
+
+    Examples
+    --------
+    >>> asymptotic_variance(0.25, 0.25, 1e-9) < 4
+    True
+    """
+    h = real("curvature", curvature, 0)
+    s = real("gradient_variance", gradient_variance, 0)
+    ridge = real("ridge", ridge, 0, open_low=True)
+    return 2 * s / (h + ridge) / (2 * h + ridge)
+
+
+def linearised_average_variance(curvature: Any, gradient_variance: Any, ridge: Any, n_steps: Any) -> Any:
+    r"""Variance at finite T of the averaged iterate of the linearised recursion, exactly.
+
+    Parameters
+    ----------
+    curvature : float or array
+        Curvature h >= 0 of the loss, ridge not included.
+    gradient_variance : float or array
+        Variance S >= 0 of the stochastic gradient, the same at every step.
+    ridge : float or array
+        Ridge lambda > 0.
+    n_steps : int
+        Number of iterates T >= 1.
+
+    Returns
+    -------
+    float or array
+        Var of the average of e_1, ..., e_T where e_1 is fixed and
+        e_(t+1) = e_t - ((h + lambda) e_t + xi_t)/(lambda t); ``inf`` where it exceeds the largest double.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here. With m = h/lambda and Q_s = product over k = s..T-1 of (1 - m/k) (Q_T = 1), the noise of step s
+    enters the average with weight (1 - Q_s)/(h T), so the variance is (S/(h^2 T^2)) sum_s (1 - Q_s)^2. The code
+    accumulates b_s = (1 - Q_s)/m = b_(s+1) + Q_(s+1)/s, which needs no subtraction for m <= 1 and covers m = 0.
+    O(T) time, blocks of 65 536 steps. Times T it tends to :func:`asymptotic_variance`; what a simulation shows
+    beyond this is the curvature of the loss, not the schedule.
+
+    Examples
+    --------
+    >>> linearised_average_variance(0.0, 1.0, 1.0, 3)  # (1/2)^2 + (1/6)^2
+    0.2777777777777778
+    >>> 10**5 * linearised_average_variance(0.24, 0.24, 0.2, 10**5) / asymptotic_variance(0.24, 0.24, 0.2)
+    1.000004583385346
+    """
+    h = number("curvature", curvature, 0)
+    s = number("gradient_variance", gradient_variance, 0)
+    lam = ridge_number("ridge", ridge)
+    n_steps = integer("n_steps", n_steps, 1)
+    if not isinstance(n_steps, int):
+        raise ValueError(f"n_steps must be one integer in [1, inf), got {n_steps!r}")
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        m = np.asarray(h / lam, dtype=np.float64)[..., None]
+        product = np.ones_like(m)  # Q_(s+1), from s + 1 = T down
+        weight = np.zeros_like(m)  # b_(s+1)
+        total = np.zeros(m.shape[:-1])
+        for top in range(n_steps - 1, 0, -65536):
+            steps = np.arange(top, max(top - 65536, 0), -1, dtype=np.float64)
+            factors = np.concatenate([product, 1 - m / steps], axis=-1)
+            products = np.cumprod(factors, axis=-1)
+            weights = weight + np.cumsum(products[..., :-1] / steps, axis=-1)
+            total = total + np.sum(weights * weights, axis=-1)
+            product, weight = products[..., -1:], weights[..., -1:]
+        result = np.asarray(s * (total / lam) / lam / n_steps / n_steps)
+    result = np.where(np.isfinite(result), result, np.inf)
+    result = np.where(np.asarray(s) == 0, 0.0, result)
+    return result if result.ndim else float(result)
+
+
+def linearised_average_variance_expansion(curvature: Any, gradient_variance: Any, ridge: Any, n_steps: Any) -> Any:
+    r"""First two terms of :func:`linearised_average_variance` in 1/T.
+
+    Parameters
+    ----------
+    curvature, gradient_variance, ridge : number or array
+        As in :func:`asymptotic_variance`, with curvature h > 0.
+    n_steps : int or array of int
+        Number of iterates T >= 1.
+
+    Returns
+    -------
+    number or array
+        (S/(h^2 T)) (F(m) + m/(2 (2m + 1) T)), m = h/lambda.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here. The sum of Q_s is (T + m Q_1)/(m + 1) by telescoping s Q_s. Gamma-function asymptotics give
+    Q_s = ((s - c)/(T - c))^m (1 + O(1/s^2)), c = (m + 1)/2, and Euler-Maclaurin's formula
+    sum Q_s^2 = (T - c)/(2m + 1) + 1/2 + o(1). What is left out is O(T^(-1-m)) + O(1/T^2) inside the bracket, so
+    for T much larger than m the finite T matters little: 1/(4T) at most.
+
+    Examples
+    --------
+    >>> exact = linearised_average_variance(0.24, 0.24, 0.2, 1000)
+    >>> abs(linearised_average_variance_expansion(0.24, 0.24, 0.2, 1000) / exact - 1) < 1e-5
+    True
+    """
+    h = real("curvature", curvature, 0, open_low=True)
+    s = real("gradient_variance", gradient_variance, 0)
+    ridge = real("ridge", ridge, 0, open_low=True)
+    n_steps = integer("n_steps", n_steps, 1)
+    m = h / ridge
+    return s / h**2 / n_steps * (averaging_factor(m) + m / (2 * (2 * m + 1) * n_steps))
+
+
+def linearised_average_memory(curvature: Any, ridge: Any, n_steps: Any) -> Any:
+    r"""Share of the initial error left in the averaged iterate of the linearised recursion.
+
+    Parameters
+    ----------
+    curvature : float
+        Curvature h >= 0 of the loss, ridge not included.
+    ridge : float
+        Ridge lambda > 0.
+    n_steps : int
+        Number of iterates T >= 1.
+
+    Returns
+    -------
+    float
+        Factor q such that the mean of the average of e_1, ..., e_T is q e_1.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here, by the same telescoping as :func:`linearised_average_variance`: the average of
+    product over k < t of (1 - (m + 1)/k), t = 1..T, is (1/T) times the product over k = 1..T-1 of (1 - m/k),
+    m = h/lambda, which decays like T^(-1-m).
+
+    Examples
+    --------
+    >>> linearised_average_memory(0.5, 1.0, 3)
+    0.125
+    """
+    h = number("curvature", curvature, 0)
+    lam = ridge_number("ridge", ridge)
+    n_steps = integer("n_steps", n_steps, 1)
+    if isinstance(h, np.ndarray) or isinstance(lam, np.ndarray) or not isinstance(n_steps, int):
+        raise ValueError(f"curvature, ridge and n_steps must be single numbers, got {h!r}, {lam!r} and {n_steps!r}")
+    return float(np.prod(1 - (h / lam) / np.arange(1, n_steps))) / n_steps
+
+
+def _first_token_moments(p_cot: Any, ridge: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Return p, lambda, w, the curvature and the mean square E[g^2] of the loss's slope at the optimum."""
+    p = number("p_cot", p_cot, 0, 1)
+    lam = ridge_number("ridge", ridge)
+    w = regularised_first_token_weight(p, lam)
+    tail = np.exp(-w) / (1 + np.exp(-w))  # sigma(-w), w >= 0
+    curvature = tail / (1 + np.exp(-w))
+    square = (1 + p) / 2 * tail**2 + (1 - p) / 2 / (1 + np.exp(-w)) ** 2
+    return p, lam, w, curvature, square
+
+
+def _result(value: Any) -> Any:
+    return value if isinstance(value, np.ndarray) and value.ndim else float(value)
+
+
+def first_token_asymptotic_variance(p_cot: Any, ridge: Any, relevant: bool) -> Any:
+    r"""Limit of T Var of one averaged weight of position 1.
+
+    Parameters
+    ----------
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1].
+    ridge : float or array
+        Ridge lambda > 0.
+    relevant : bool
+        True for the weight of x_1, False for each other one (d >= 4; for d = 3 see
+        :func:`first_token_pair_asymptotic_variances`).
+
+    Returns
+    -------
+    float or array
+        :func:`asymptotic_variance` with h = sigma'(w) and S = s^2 - (lambda w)^2 or S = s^2.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here. s^2 = ((1 + p)/2) sigma(-w)^2 + ((1 - p)/2) sigma(w)^2 is the mean square of the loss's slope.
+    Along x_1 the slope takes the values -sigma(-w) and sigma(w), one apart, so its variance
+    s^2 - (lambda w)^2 is simply (1 - p^2)/4, and this is what is evaluated.
+
+    Examples
+    --------
+    >>> [round(first_token_asymptotic_variance(0.2, 0.2, relevant), 2) for relevant in (True, False)]
+    [1.55, 1.56]
+    """
+    if not isinstance(relevant, bool):
+        raise ValueError(f"relevant must be True or False, got {relevant!r}")
+    p, lam, _, curvature, square = _first_token_moments(p_cot, ridge)
+    return _result(asymptotic_variance(curvature, (1 - p) * (1 + p) / 4 if relevant else square, lam))
+
+
+def first_token_coupling(p_cot: Any, ridge: Any) -> Any:
+    r"""Covariance E[g^2 x_2 x_3] between the gradient's coordinates 2 and 3 at d = 3.
+
+    Parameters
+    ----------
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1].
+    ridge : float or array
+        Ridge lambda > 0.
+
+    Returns
+    -------
+    float or array
+        (1 - p)(sigma(-w)^2 - sigma(w)^2)/2 = -(1 - p) tanh(w/2)/2; zero for every pair of coordinates at d >= 4.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here: at d = 3 a short sequence agrees with x_1 iff x_2 x_3 = 1; long ones average x_2 x_3 to 0.
+
+    Examples
+    --------
+    >>> round(first_token_coupling(0.2, 0.2), 6)
+    -0.044363
+    """
+    p, _, w, _, _ = _first_token_moments(p_cot, ridge)
+    return _result(-(1 - p) / 2 * np.tanh(np.asarray(w) / 2))
+
+
+def first_token_pair_asymptotic_variances(p_cot: Any, ridge: Any) -> PairVariances:
+    r"""Limits of T Var of (w_2 + w_3)/sqrt(2) and (w_2 - w_3)/sqrt(2) of position 1 at d = 3.
+
+    Parameters
+    ----------
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1].
+    ridge : float or array
+        Ridge lambda > 0.
+
+    Returns
+    -------
+    PairVariances
+        :func:`asymptotic_variance` with S = s^2 + C and S = s^2 - C, C from :func:`first_token_coupling`. Their
+        mean is T times the variance of w_2 or w_3, half their difference T times the covariance.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here; the curvature is the same in every direction, so only the gradient's covariance is rotated.
+
+    Examples
+    --------
+    >>> pair = first_token_pair_asymptotic_variances(0.2, 0.2)
+    >>> round(pair.sum_direction, 3), round(pair.difference_direction, 3)
+    (1.275, 1.847)
+    """
+    _, lam, _, curvature, square = _first_token_moments(p_cot, ridge)
+    coupling = first_token_coupling(p_cot, ridge)
+    return PairVariances(
+        _result(asymptotic_variance(curvature, square + coupling, lam)),
+        _result(asymptotic_variance(curvature, square - coupling, lam)),
+    )
+
+
+def stop_asymptotic_variances(p_cot: Any, ridge: Any) -> StopVariances:
+    r"""Limits of T Var of the averaged weights of the stop position, d >= 4.
+
+    Parameters
+    ----------
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1).
+    ridge : float or array
+        Ridge lambda > 0.
+
+    Returns
+    -------
+    StopVariances
+        One value a direction, and the one covariance that does not vanish.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here, :func:`asymptotic_variance` with the following. Let P = (1 + p)/2, P' = (1 - p)/2 be the shares
+    of agreement and disagreement, z, z' the two logits, q = (1 - p)/(1 + p), h = P sigma'(z), h' = P' sigma'(z'),
+    s = P (q sigma(-z)^2 + (1 - q) sigma(z)^2), s' = P' sigma(-z')^2. A direction that acts after agreement only has
+    curvature 2h and mean square gradient 2s; where the mean gradient does not vanish, along
+    (bias + x_1 y_1)/sqrt(2), its square (lambda z)^2/2 is subtracted. Likewise after disagreement. Idle
+    features act after both: h + h' and s + s'. A step moves either the logit after agreement or that after
+    disagreement, so E[product of the two gradients] = 0 and their covariance is minus the product of their means,
+    -lambda^2 z z'/2; with curvatures k = 2h, k' = 2h' and F's integral taken for two exponents, the factor of
+    T Cov is (k + k' + 2 lambda)/((k + lambda)(k' + lambda)(k + k' + lambda)). It disappears as lambda -> 0.
+
+    Examples
+    --------
+    >>> v = stop_asymptotic_variances(0.2, 0.2)
+    >>> [round(float(x), 2) for x in (v.agree, v.disagree, v.first_agree, v.first_disagree, v.idle)]
+    [1.42, 0.36, 1.44, 0.6, 1.21]
+    """
+    z = regularised_stop_logit_agree(p_cot, ridge)
+    other = regularised_stop_logit_disagree(p_cot, ridge)
+    p = number("p_cot", p_cot, 0, 1, open_high=True)
+    lam = ridge_number("ridge", ridge)
+    agreement, disagreement = (1 + p) / 2, (1 - p) / 2
+    low, high = 1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))
+    tail = np.exp(-other) / (1 + np.exp(-other))
+    h_agree, h_disagree = agreement * low * high, disagreement * tail / (1 + np.exp(-other))
+    s_agree = disagreement * low**2 + p * high**2
+    s_disagree = disagreement * tail**2
+    joint = 2 * (h_agree + h_disagree)
+    crossed = (joint + 2 * lam) / (2 * h_agree + lam) / (2 * h_disagree + lam) / (joint + lam)
+    # tail = lambda z'/(1 - p), so that 2 s' - (lambda z')^2/2 = (1 - p) tail^2 - (1 - p)^2 tail^2/2.
+    return StopVariances(
+        agree=_result(asymptotic_variance(2 * h_agree, 2 * s_agree - (lam * z) ** 2 / 2, lam)),
+        disagree=_result(asymptotic_variance(2 * h_disagree, (1 - p) * (1 + p) * tail**2 / 2, lam)),
+        first_agree=_result(asymptotic_variance(2 * h_agree, 2 * s_agree, lam)),
+        first_disagree=_result(asymptotic_variance(2 * h_disagree, 2 * s_disagree, lam)),
+        idle=_result(asymptotic_variance(h_agree + h_disagree, s_agree + s_disagree, lam)),
+        agree_disagree_covariance=_result(-(lam * z) * (lam * other) / 2 * crossed),
+    )
+
+
+def stop_agree_logit_asymptotic_variance(d: Any, p_cot: Any, ridge: Any) -> Any:
+    r"""Limit of T Var of the averaged stop logit after y_1 = x_1, the same for every prompt.
+
+    Parameters
+    ----------
+    d : int
+        Length of the prompt, at least 4.
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1).
+    ridge : float or array
+        Ridge lambda > 0.
+
+    Returns
+    -------
+    float or array
+        2 V(agree) + 2 V(first_agree) + 2 (d - 1) V(idle); 12 d at p = 1/3 as lambda -> 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here: after agreement the feature vector has the component sqrt(2) along (bias + x_1 y_1)/sqrt(2) and,
+    up to sign, along (x_1 + y_1)/sqrt(2), and 1, up to sign, along each of 2(d - 1) idle features.
+
+    Examples
+    --------
+    >>> round(stop_agree_logit_asymptotic_variance(20, 1 / 3, 1e-6), 2)
+    239.98
+    """
+    d = integer("d", d, 4)
+    v = stop_asymptotic_variances(p_cot, ridge)
+    return _result(2 * v.agree + 2 * v.first_agree + 2 * (d - 1) * v.idle)
+
+
+def chain_asymptotic_variance(ridge: Any, coincident: bool) -> Any:
+    r"""Limit of T Var of an averaged irrelevant weight of a position l >= 2, or of a coincident pair's sum.
+
+    Parameters
+    ----------
+    ridge : float or array
+        Ridge lambda > 0.
+    coincident : bool
+        False: one irrelevant feature. True: the sum of the weights of two irrelevant features that are equal on
+        right prefixes (their difference stays 0).
+
+    Returns
+    -------
+    float or array
+        (S/h^2) F(h/lambda), or (S/h^2) F(2h/lambda) for the pair, with h = e(1 - e), S = e^2, e = lambda w. The
+        relevant weight has variance of order 1/T^2 (limit 0): its gradient is deterministic.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here. At the optimum the loss's slope is -sigma(-w) = -e at every long sequence. For a pair the sum is
+    sqrt(2) times the weight along their common direction, which has curvature 2h and gradient variance 2S.
+
+    Examples
+    --------
+    >>> round(chain_asymptotic_variance(0.2, False), 2), round(chain_asymptotic_variance(0.2, True), 2)
+    (0.52, 0.86)
+    """
+    if not isinstance(coincident, bool):
+        raise ValueError(f"coincident must be True or False, got {coincident!r}")
+    lam = ridge_number("ridge", ridge)
+    e = chain_bias(lam)
+    h = e * (1 - e)
+    if coincident:
+        return _result(2 * asymptotic_variance(2 * h, 2 * e**2, lam))
+    return _result(asymptotic_variance(h, e**2, lam))
+
+
+def first_token_mean_square_error(d: Any, p_cot: Any, n_steps: Any, ridge: Any = None) -> Any:
+    r"""Mean over prompts of the variance of P(y_1 = x_1) after T steps, to leading order in 1/T.
+
+    Parameters
+    ----------
+    d : int, array of int or sympy.Expr
+        Length of the prompt, at least 3.
+    p_cot : number or array
+        Share p of long demonstrations, in [0, 1].
+    n_steps : int, array of int or sympy.Expr
+        Steps T >= 1.
+    ridge : float or array, optional
+        Ridge lambda > 0; without it the limit lambda -> 0.
+
+    Returns
+    -------
+    number or array
+        d (1 - p^2)/(4T) without ridge; with it (h^2/T)(V + (d - 1) V'), V and V' from
+        :func:`first_token_asymptotic_variance`, h = sigma'(w). Spread around the regularised optimum: the bias
+        comes on top.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here: a logit is a sum of d uncorrelated weights times signs, and the logistic function has slope h.
+    As lambda -> 0, h and the gradient's variance are both (1 - p^2)/4 in every direction.
+
+    Examples
+    --------
+    >>> round(first_token_mean_square_error(20, 0.2, 10**6) ** 0.5, 5)
+    0.00219
+    >>> round(first_token_mean_square_error(20, 0.2, 10**6, 0.01) ** 0.5, 5)
+    0.00212
+    """
+    d = integer("d", d, 3)
+    p = real("p_cot", p_cot, 0, 1)
+    n_steps = integer("n_steps", n_steps, 1)
+    if ridge is None:
+        return d * (1 - p) * (1 + p) / (4 * n_steps)
+    p, lam, _, curvature, square = _first_token_moments(p, ridge)
+    trace = asymptotic_variance(curvature, (1 - p) * (1 + p) / 4, lam)
+    trace = trace + (d - 1) * asymptotic_variance(curvature, square, lam)
+    return _result(curvature**2 * trace / n_steps)
+
+
+def greedy_continue_share(d: Any, p_cot: Any, n_steps: Any) -> Any:
+    r"""Share of prompts that go on after y_1 = x_1 under greedy decoding, near p = 1/3, for small ridge and large T.
+
+    Parameters
+    ----------
+    d : int or array of int
+        Length of the prompt, at least 4.
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1]; meant for p near 1/3.
+    n_steps : int or array of int
+        Steps T >= 1.
+
+    Returns
+    -------
+    float or array
+        Phi((9/2)(p - 1/3)/sqrt(12 d/T)), Phi the normal distribution function; 1/2 at p = 1/3.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here: the logit of EOS is about normal with mean -(9/2)(p - 1/3), the linear part of ln((1 - p)/(2p)),
+    and variance 12 d/T (:func:`stop_agree_logit_asymptotic_variance`).
+
+    Examples
+    --------
+    >>> round(greedy_continue_share(20, 1 / 3 + 0.003, 200_000), 3)
+    0.652
+    """
+    from scipy.special import ndtr
+
+    d = integer("d", d, 4)
+    p = number("p_cot", p_cot, 0, 1)
+    n_steps = integer("n_steps", n_steps, 1)
+    above = (2 * p - 1) + p  # 3p - 1, exact near 1/3
+    return _result(ndtr(1.5 * above / np.sqrt(12 * plain("d", d) / plain("n_steps", n_steps))))
+
+
+def threshold_width(d: Any, n_steps: Any) -> Any:
+    r"""Width in p of the window around 1/3 in which greedy decoding is undecided after T steps.
+
+    Parameters
+    ----------
+    d : int, array of int or sympy.Expr
+        Length of the prompt, at least 4.
+    n_steps : int, array of int or sympy.Expr
+        Steps T >= 1.
+
+    Returns
+    -------
+    number or array
+        (2/9) sqrt(12 d/T) = 0.77 sqrt(d/T): one standard deviation of the logit, in units of p.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here, see :func:`greedy_continue_share`.
+
+    Examples
+    --------
+    >>> round(threshold_width(20, 200_000), 5)
+    0.0077
+    """
+    d = integer("d", d, 4)
+    n_steps = integer("n_steps", n_steps, 1)
+    return 2 * sqrt(12 * d / n_steps) / 9
