@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -24,18 +26,33 @@ def _usage(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
+def _writable(target: Path, *, directory: bool) -> bool:
+    """Whether a file (or a directory, with the parents it needs) can be written, as far as can be told beforehand."""
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(target)  # raises for names that no file can have
+        if target.exists():
+            return target.is_dir() == directory and os.access(target, os.W_OK)
+        home = target.absolute().parent
+        while directory and not home.exists() and home != home.parent:
+            home = home.parent
+        return home.is_dir() and os.access(home, os.W_OK)
+    except (OSError, ValueError):
+        return False
+
+
 @app.command()
 def judge(
     names: Annotated[list[str] | None, typer.Argument(metavar="[ID|SUBJECT ...]", show_default=False)] = None,
-    profile: Annotated[Profile, typer.Option(help="quick: about a minute on two cores; full: rare events, d >= 50.")] = (
+    profile: Annotated[Profile, typer.Option(help="quick: a minute on two cores; full: rare events, d >= 50.")] = (
         Profile.quick
     ),
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Base seed of every measurement.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes; figures do not depend on it.")] = 2,
     power: Annotated[bool, typer.Option("--power", help="Also run mutants that replace a simulator.")] = False,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the ledger as JSON.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one self-contained page with figures.")] = None,
-    list_only: Annotated[bool, typer.Option("--list", help="Print the claims with their planned cost, and stop.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one self-contained page.")] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Print the claims with their cost, and stop.")] = False,
 ) -> None:
     """Judge the claims: closed forms against proofs, enumeration and simulation.
 
@@ -47,13 +64,10 @@ def judge(
         claims = find(names or [])
     except ValueError as error:
         raise _usage(str(error)) from None
-    for target, wants in ((json, "a file in an existing directory"), (html, "a directory")):
-        bad = target is not None and (
-            (target is json and (target.is_dir() or not target.resolve().parent.is_dir()))
-            or (target is html and target.exists() and not target.is_dir())
-        )
-        if bad:
-            raise _usage(f"cannot write to {target}: need {wants}")
+    if json is not None and not _writable(json, directory=False):
+        raise _usage(f"--json must name a writable file in an existing directory, got {str(json)!r}")
+    if html is not None and not _writable(html, directory=True):
+        raise _usage(f"--html must name a writable directory, got {str(html)!r}")
 
     from rich.console import Console
 
@@ -71,20 +85,21 @@ def judge(
 
     start = time.perf_counter()
     with terminal.progress(Console(stderr=True), claims, profile.value) as advance:
-        results = run_claims(
-            claims, profile=profile.value, seed=seed, jobs=jobs, power=power, on_result=advance
-        )
+        results = run_claims(claims, profile=profile.value, seed=seed, jobs=jobs, power=power, on_result=advance)
     report = Report(tuple(results), seed, profile.value)
     terminal.print_report(console, report, time.perf_counter() - start)
-    if json is not None:
-        import json as json_module
+    try:
+        if json is not None:
+            import json as json_module
 
-        json.write_text(json_module.dumps(report.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        console.print(f"ledger: {json}", highlight=False)
-    if html is not None:
-        from proofs_check.page import write_page
+            json.write_text(json_module.dumps(report.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            console.print(f"ledger: {json}", highlight=False, markup=False)
+        if html is not None:
+            from proofs_check.page import write_page
 
-        console.print(f"page: {write_page(report, html)}", highlight=False)
+            console.print(f"page: {write_page(report, html)}", highlight=False, markup=False)
+    except OSError as error:
+        raise _usage(f"the claims were judged, but writing failed: {error}") from None
     raise typer.Exit(report.exit_code)
 
 
@@ -92,9 +107,11 @@ def main() -> None:
     """Entry point; Ctrl-C ends with one line and the usual code."""
     try:
         app(prog_name="python -m proofs_check")
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        code = 130 if isinstance(end, KeyboardInterrupt) else end.code
+        if code == 130:
+            print("interrupted", file=sys.stderr)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -313,9 +313,9 @@ class Proof:
         return self.step(f"{says} [decreasing: {premises[0]}, signs: {premises[1]}, {premises[2]}]", all(premises))
 
     def cells(
-        self, parameters: Mapping[str, Any], refutation: Mapping[str, Any] | None | Callable[[], Any] = None
+        self, parameters: Mapping[str, Any], refutation: Mapping[str, Any] | Callable[[], Any] | None = None
     ) -> list[Cell]:
-        """Evidence: one cell a step if all hold; otherwise a witness fails the proof, and without one it is undecided."""
+        """Evidence: one cell a step if all hold; otherwise a witness fails the proof; without one it is undecided."""
         if self.holds:
             return [Cell(dict(parameters), Verdict.HOLDS, detail=says) for says, _ in self.steps]
         missing = "; ".join(says for says, ok in self.steps if not ok) or "no steps"

@@ -66,7 +66,8 @@ class Exact:
 
     def __post_init__(self) -> None:
         if self.kind not in LEG_KINDS or self.kind == "simulation":
-            raise ValueError(f"kind must be one of {', '.join(k for k in LEG_KINDS if k != 'simulation')}, got {self.kind!r}")
+            allowed = ", ".join(k for k in LEG_KINDS if k != "simulation")
+            raise ValueError(f"kind must be one of {allowed}, got {self.kind!r}")
         if self.scope not in ("domain", "box", "cells"):
             raise ValueError(f"scope must be one of domain, box, cells, got {self.scope!r}")
 
@@ -98,6 +99,9 @@ class Simulation:
         and arguments share the measurement.
     extract : callable
         From a dataset and the cell to a sample.
+    judge_units : callable, optional
+        Instead of `extract`: from a dataset, the cell and ``lab.theory`` to a sample, for failure
+        rates, where each unit is held against a bound.
     predict : callable
         From ``lab.theory`` and the cell to a number or a pair (low, high).
     compare : {"exact", "upper", "lower"}
@@ -121,7 +125,8 @@ class Simulation:
     experiment: str | Callable[..., Any]
     cells: Callable[[str], Sequence[Mapping[str, Any]]] | Sequence[Mapping[str, Any]]
     parameters: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    extract: Callable[[Any, Mapping[str, Any]], Sample]
+    extract: Callable[[Any, Mapping[str, Any]], Sample] | None = None
+    judge_units: Callable[[Any, Mapping[str, Any], Any], Sample] | None = None
     predict: Callable[[Any, Mapping[str, Any]], float | tuple[float, float]] | None = None
     compare: str = "exact"
     resolution: float | Callable[[Mapping[str, Any], Interval], float] = 0.0
@@ -141,8 +146,13 @@ class Simulation:
             raise ValueError(f"looks must be an integer in [1, 8], got {self.looks}")
         if self.compare not in ("exact", "upper", "lower"):
             raise ValueError(f"compare must be one of exact, upper, lower, got {self.compare!r}")
+        if (self.extract is None) == (self.judge_units is None):
+            raise ValueError("a simulation leg needs either extract or judge_units")
         if (self.predict is None) == (self.combine is None):
             raise ValueError("a simulation leg needs either predict or combine")
+        planned = [self.planned_n] if isinstance(self.planned_n, int) else list(self.planned_n.values())
+        if min(planned, default=0) < 1:
+            raise ValueError(f"planned_n must be an integer in [1, inf), got {self.planned_n}")
 
     def cells_in(self, profile: str) -> list[Mapping[str, Any]]:
         """The cells of a profile."""

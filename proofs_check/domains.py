@@ -102,7 +102,7 @@ class Real:
         if ends and generator.random() < 0.25:
             return float(ends[generator.integers(len(ends))])
         if math.isfinite(self.low) and math.isfinite(self.high):
-            return float(np.clip(generator.uniform(self.low, self.high), *self.ends()))
+            return min(max(generator.uniform(self.low, self.high), ends[0]), ends[1])
         size = math.exp(generator.uniform(-12.0, 7.0))
         if math.isfinite(self.low):
             return max(float(self.low + size), *ends)
@@ -159,7 +159,7 @@ class Integer:
         """Whether `value` is an integer in the range."""
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
             return False
-        return value >= self.low and (self.high is None or value <= self.high)
+        return bool(value >= self.low and (self.high is None or value <= self.high))
 
     def _top(self) -> int:
         wanted = self.largest_drawn if self.largest_drawn is not None else (1000 if self.high is None else self.high)

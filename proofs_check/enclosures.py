@@ -144,7 +144,8 @@ def enclose_root(residual: Callable[[Any], Any], low: Any, high: Any, bits: int 
     True
     """
     if not (residual(low) >= 0 and residual(high) <= 0):
-        raise ValueError(f"the residual must be >= 0 at {low} and <= 0 at {high}, got {residual(low)}, {residual(high)}")
+        signs = f"{residual(low)} and {residual(high)}"
+        raise ValueError(f"the residual must be >= 0 at {low} and <= 0 at {high}, got {signs}")
     for _ in range(bits):
         middle = ((low + high) / 2).mid()
         value = residual(middle)

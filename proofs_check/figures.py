@@ -9,6 +9,7 @@ here touches Matplotlib's global settings or ``pyplot``: figures are plain
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
 import textwrap
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -27,8 +29,6 @@ from proofs_check.verdicts import _ORDER, Cell, Evidence, Interval, Verdict, _ma
 from proofs_check.wording import number, parameters, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
@@ -59,19 +59,22 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0
 SIGNS = {Verdict.HOLDS: "✓ holds", Verdict.FAILS: "✗ fails", Verdict.UNDECIDED: "? undecided"}
 _SIGN_COLOURS = {Verdict.HOLDS: COLOURS[2], Verdict.FAILS: COLOURS[1], Verdict.UNDECIDED: GREY}
 MOST_ROWS = 24
+MOST_STEPS = 12
 _DECADES = 100.0
 
 # What the page may recolour for dark paper; the light colour stays as the fallback.
-_VARIABLES = {INK: "ink", GREY: "grey", PALE: "line", PAPER: "paper"} | {c: f"series-{i}" for i, c in enumerate(COLOURS)}
+_VARIABLES = {INK: "ink", GREY: "grey", PALE: "line", PAPER: "paper"} | {
+    c: f"series-{i}" for i, c in enumerate(COLOURS)
+}
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.facecolor": "none",
     "axes.grid": True,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
-    "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=LINES),
+    "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=LINES),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -237,7 +240,14 @@ def _points(
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     below = np.where(np.isfinite(low), np.maximum(estimate - low, 0.0), 0.0)
     above = np.where(np.isfinite(high), np.maximum(high - estimate, 0.0), 0.0)
-    look = {"fmt": marker, "color": colour, "markerfacecolor": PAPER, "linestyle": "none", "elinewidth": 1.4, "zorder": 3}
+    look: dict[str, Any] = {
+        "fmt": marker,
+        "color": colour,
+        "markerfacecolor": PAPER,
+        "linestyle": "none",
+        "elinewidth": 1.4,
+        "zorder": 3,
+    }
     if horizontal:
         ax.errorbar(estimate, at, xerr=[below, above], label=label, **look)
     else:
@@ -303,28 +313,45 @@ def _numeric_rows(evidence: Sequence[Evidence]) -> list[_Row]:
     """The cells that compare a finite number with a prediction, in floats."""
     rows = []
     for leg, item in enumerate(evidence):
+        if item.kind == "agreement" and item.verdict is Verdict.HOLDS:
+            continue  # its figures are those of the legs that agree
         for place, cell in enumerate(item.cells):
             observed, predicted = _real(cell.observed), _pair(cell.predicted)
             if observed is None or predicted is None or not math.isfinite(observed):
                 continue
+            if cell.compare == "upper":
+                predicted = Interval(-math.inf, predicted.high)
+            elif cell.compare == "lower":
+                predicted = Interval(predicted.low, math.inf)
             flat = replace(cell, observed=observed, predicted=predicted, interval=_pair(cell.interval))
             rows.append(_Row(leg, place, flat))
     return rows
 
 
+def _margin_of(row: _Row) -> float:
+    margin = _margin(row.cell)
+    return math.inf if math.isnan(margin) else margin
+
+
 def _least_clear(rows: list[_Row], most: int) -> list[_Row]:
-    """At most `most` rows: those that fail or are undecided, then those nearest to failing; back in their order."""
+    """At most `most` rows, in their order: those that fail or are undecided, then those nearest to failing.
 
-    def badness(row: _Row) -> tuple[int, float]:
-        margin = _margin(row.cell)
-        return _ORDER[row.cell.verdict], math.inf if math.isnan(margin) else margin
+    Cells that agree exactly have no margin to compare: a few, evenly spread, fill what room is left.
+    """
+    exact = [row for row in rows if row.cell.verdict is Verdict.HOLDS and math.isinf(_margin_of(row))]
+    other = [row for row in rows if not (row.cell.verdict is Verdict.HOLDS and math.isinf(_margin_of(row)))]
+    kept = sorted(other, key=lambda row: (_ORDER[row.cell.verdict], _margin_of(row)))[:most]
+    room = min(max(0, most - len(kept)), most // 2, len(exact))
+    kept += [exact[i * (len(exact) - 1) // max(1, room - 1)] for i in range(room)]
+    return sorted(kept, key=lambda row: (row.leg, row.place))
 
-    return sorted(sorted(rows, key=badness)[:most], key=lambda row: (row.leg, row.place))
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _plain(text: str) -> str:
-    """Text that Matplotlib must not take for mathematics."""
-    return text.replace("$", r"\$")
+    """Text that Matplotlib must not take for mathematics, without characters that XML excludes."""
+    return _NO_XML.sub("\ufffd", text).replace("$", r"\$")
 
 
 def _wrapped(text: str, width: int = 46, lines: int = 2) -> str:
@@ -355,7 +382,7 @@ def _leg_name(evidence: Evidence) -> str:
 
 def _positions(rows: list[_Row]) -> np.ndarray:
     """Row positions from the top, with a gap between legs."""
-    gaps = np.cumsum([0, *(0.6 if a.leg != b.leg else 0.0 for a, b in zip(rows, rows[1:], strict=False))])
+    gaps = np.cumsum([0, *(0.6 if a.leg != b.leg else 0.0 for a, b in itertools.pairwise(rows))])
     positions: np.ndarray = np.arange(len(rows)) + gaps
     return positions
 
@@ -416,9 +443,7 @@ def forest(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
     tall = max(_wrapped(row.label).count("\n") for row in rows)
     height = 1.3 + (0.24 + 0.1 * tall) * (at[-1] + 1) + 0.22 * (len(legs) + 1)
     with style():
-        figure, ax = labelled_axes(
-            "observed and predicted value", _plain(f"cells, at {shorten(shared, 40)}" if shared else "cells"), (7.2, height)
-        )
+        figure, ax = labelled_axes("observed and predicted value", "cell", (7.2, height))
         if scale == "symlog":
             ax.set_xscale("symlog", linthresh=linear)
         else:
@@ -432,7 +457,14 @@ def forest(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
             _draw_leg(ax, [rows[i].cell for i in mine], at[mine], left, index)
             bars = any(rows[i].cell.interval is not None for i in mine)
             handles.append(_handle(result.evidence[leg], index, "with its interval" if bars else ""))
-        _dress(figure, ax, rows, at, len(every), handles)
+        _dress(ax, rows, at)
+        left_out = len(every) - len(rows)
+        title = [
+            f"at {shorten(shared, 80)}" if shared else "",
+            f"{len(rows)} of {len(every)} cells, the least clear; {left_out} left out" if left_out else "",
+        ]
+        ax.set_title(_plain("; ".join(filter(None, title))), fontsize="small")
+        figure.legend(handles=handles, loc="outside lower left", ncols=1)
     return figure
 
 
@@ -468,11 +500,8 @@ def _handle(evidence: Evidence, index: int, addition: str = "") -> Line2D:
     )  # fmt: skip
 
 
-def _dress(
-    figure: Figure, ax: Axes, rows: Iterable[_Row], at: np.ndarray, total: int, handles: Sequence[Line2D]
-) -> None:
-    """Row labels, written verdicts, the legend and the count of rows left out."""
-    rows = list(rows)
+def _dress(ax: Axes, rows: Sequence[_Row], at: np.ndarray) -> None:
+    """Row labels at the left, written verdicts at the right."""
     ax.set_yticks(at, [_wrapped(row.label) for row in rows])
     ax.tick_params(axis="y", length=0)
     for row, y in zip(rows, at, strict=True):
@@ -481,20 +510,19 @@ def _dress(
             textcoords="offset points", va="center", ha="left", fontsize="small",
             color=INK if row.cell.verdict is Verdict.HOLDS else _SIGN_COLOURS[row.cell.verdict],
         )  # fmt: skip
-    if len(rows) < total:
-        ax.set_title(f"the {len(rows)} least clear of {total} cells; {total - len(rows)} left out", fontsize="small")
-    figure.legend(handles=list(handles), loc="outside lower left", ncols=1)
 
 
-def checklist(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
+def checklist(result: ClaimResult, most: int = MOST_STEPS) -> Figure:
     """Draw what was checked, one row a step or piece, with its verdict.
+
+    Where not all fit, what fails or is open comes first, and then the legs take turns.
 
     Parameters
     ----------
     result : ClaimResult
         Judged; a leg without cells gets a row that says so.
     most : int
-        Rows at most, the worst verdicts first to be kept.
+        Rows at most; the title says how many are left out.
     """
     every = []
     for leg, item in enumerate(result.evidence):
@@ -503,7 +531,8 @@ def checklist(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
         if not item.cells:
             says = "raised an exception" if item.error else "looked at no cell"
             every.append(_Row(leg, 0, Cell({}, item.verdict), says))
-    rows = _least_clear(every, most)
+    turns = sorted(every, key=lambda row: (_ORDER[row.cell.verdict], row.place, row.leg))
+    rows = sorted(turns[:most], key=lambda row: (row.leg, row.place))
     if not rows:
         rows = every = [_Row(0, 0, Cell({}, Verdict.UNDECIDED), "no leg ran")]
     at = _positions(rows)
@@ -512,7 +541,7 @@ def checklist(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
     tall = max(_wrapped(row.label, 60).count("\n") for row in rows)
     height = 1.1 + (0.26 + 0.12 * tall) * (at[-1] + 1) + 0.22 * len(legs)
     with style():
-        figure, ax = labelled_axes("verdict", "what was checked", (7.2, height))
+        figure, ax = labelled_axes("verdict", "checked", (7.2, height))
         for x, (verdict, line) in enumerate(zip(columns, LINES[2::-1], strict=True)):
             ax.axvline(x, color=_SIGN_COLOURS[verdict], linewidth=1.0, linestyle=line, alpha=0.6, zorder=1)
         for index, leg in enumerate(legs):
@@ -527,7 +556,7 @@ def checklist(result: ClaimResult, most: int = MOST_ROWS) -> Figure:
         ax.tick_params(length=0)
         ax.grid(axis="x", visible=False)
         if len(rows) < len(every):
-            ax.set_title(f"the worst {len(rows)} of {len(every)}; {len(every) - len(rows)} left out", fontsize="small")
+            ax.set_title(f"{len(rows)} of {len(every)} checks, {len(every) - len(rows)} left out", fontsize="small")
         if result.evidence:
             handles = [_handle(result.evidence[leg], index) for index, leg in enumerate(legs)]
             for handle in handles:
@@ -587,7 +616,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> str:
     wide = root.attrib["viewBox"].split()[2]
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "style": f"width:{float(wide):g}pt"}
     caption = ET.Element("title")
-    caption.text = title
+    caption.text = _NO_XML.sub("\ufffd", title)
     root.insert(0, caption)
     return ET.tostring(root, encoding="unicode")
 

@@ -18,9 +18,13 @@ import numpy as np
 
 from proofs_check.verdicts import Cell, Interval, Verdict
 
-__all__ = ["CLAIM_LEVEL", "Lab", "Measurements"]
+__all__ = ["CLAIM_LEVEL", "Lab", "Measurements", "NotMeasured"]
 
 CLAIM_LEVEL = 1e-9  # probability that a claim's intervals miss, whichever other claims run with it
+
+
+class NotMeasured(LookupError):
+    """A frozen lab was asked for more replicates than its claim has measured."""
 
 
 class _Subject:
@@ -61,9 +65,8 @@ def _freeze(value: Any) -> Any:
 
 
 def measurement_key(experiment: str | Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
-    """What identifies a shared measurement."""
-    name = experiment if isinstance(experiment, str) else f"{experiment.__module__}:{experiment.__qualname__}"
-    return name, _freeze(parameters)
+    """What identifies a shared measurement; a function stands for itself, since names of local ones are not unique."""
+    return experiment, _freeze(parameters)
 
 
 @dataclass
@@ -87,7 +90,7 @@ class Measurements:
         have = self.available(key)
         if have < n:
             if simulator is None:
-                raise LookupError(f"only {have} of {n} replicates were measured")
+                raise NotMeasured(f"only {have} of {n} replicates were measured")
             first = self.seed * 2**32
             blocks.append((n - have, simulator(**parameters, seeds=range(first + have, first + n))))
             self.drawn += n - have
@@ -156,7 +159,7 @@ class Lab:
 
         Raises
         ------
-        LookupError
+        NotMeasured
             If the lab is frozen and fewer have been measured.
         """
         key = measurement_key(experiment, parameters)
@@ -164,8 +167,11 @@ class Lab:
 
     def equal(self, parameters: Mapping[str, Any], observed: Any, predicted: Any, detail: str = "") -> Cell:
         """A cell of an exact leg: two rationals (or integers, or booleans) that must be equal."""
-        if any(isinstance(x, float) for x in (observed, predicted)):
-            raise TypeError("exact equality needs exact numbers; use close() for floats")
+        for number in (observed, predicted):
+            home = type(number).__module__.split(".")[0]
+            inexact = isinstance(number, (float, complex, np.inexact)) or home == "flint"
+            if inexact or (home == "sympy" and not (number.is_Rational or number.is_Boolean)):
+                raise TypeError(f"equal() needs rationals, got {number!r}; close() compares floats, is_zero() symbols")
         return Cell(
             parameters,
             Verdict.HOLDS if observed == predicted else Verdict.FAILS,
@@ -199,9 +205,7 @@ class Lab:
     def at_most(self, parameters: Mapping[str, Any], observed: Any, bound: Any, detail: str = "") -> Cell:
         """A cell of an exact leg: a rational or ball that must not exceed a bound; overlapping balls decide nothing."""
         verdict = Verdict.HOLDS if observed <= bound else Verdict.FAILS if observed > bound else Verdict.UNDECIDED
-        return Cell(
-            parameters, verdict, observed=observed, predicted=Interval(-math.inf, bound), detail=detail
-        )
+        return Cell(parameters, verdict, observed=observed, predicted=Interval(-math.inf, bound), detail=detail)
 
     def rationals(self) -> Iterable[Fraction]:
         """A fixed spread of rationals in (0, 1), small and large, with both neighbours of 1/3."""

@@ -80,10 +80,22 @@ def _identity(quantity: Callable[[list[Outcome], int], Any], predicted: Callable
     return Exact("identity", "the listed law with p a symbol, d by induction", run, cost=0.5)
 
 
+def _sequences(data: Any) -> int:
+    return int(data.attrs["n_samples"]) * data.sizes["replicate"]
+
+
+def _agreeing(data: Any) -> int:
+    return int(data["agree"].sum())
+
+
+def _disagreeing(data: Any) -> int:
+    return _sequences(data) - _agreeing(data)
+
+
 def _counted(
     name: str,
     successes: str,
-    trials: str,
+    trials: Callable[[Any], int],
     predicted: Callable[[Any, Mapping[str, Any]], Any],
     *,
     resolution: float = 0.02,
@@ -98,7 +110,7 @@ def _counted(
             {"d": d, "p_cot": p} for d in ((3, 20) if profile == "quick" else (3, 20, 50, 200)) for p in shares
         ],
         parameters=lambda cell: {"d": cell["d"], "p_cot": cell["p_cot"], "n_samples": 4096},
-        extract=lambda data, cell: Counts(int(data[successes].sum()), int(data[trials].sum())),
+        extract=lambda data, cell: Counts(int(data[successes].sum()), trials(data)),
         predict=lambda theory, cell: predicted(theory.parity_mixture, cell),
         resolution=resolution,
         planned_n=planned_n,
@@ -119,7 +131,7 @@ FIRST_TOKEN = Claim(
     evidence=(
         _identity(lambda law, d: probability(law, _agrees), lambda t, d, p: t.first_token_agreement(p)),
         _enumerated(lambda law, d: probability(law, _agrees), lambda t, d, p: t.first_token_agreement(p)),
-        _counted("share of first tokens that agree", "agree", "sequences", lambda t, c: t.first_token_agreement(c["p_cot"])),
+        _counted("share of first tokens that agree", "agree", _sequences, lambda t, c: t.first_token_agreement(c["p_cot"])),
     ),
     mutants=(
         Mutant(
@@ -172,7 +184,7 @@ STOP_GIVEN_AGREEMENT = Claim(
         _counted(
             "share of agreeing sequences that stop",
             "stop_agree",
-            "agree",
+            _agreeing,
             lambda t, c: t.stop_given_agreement(c["p_cot"]),
         ),
     ),
@@ -214,7 +226,7 @@ STOP_GIVEN_DISAGREEMENT = Claim(
         _counted(
             "share of disagreeing sequences that stop",
             "stop_disagree",
-            "disagree",
+            _disagreeing,
             lambda t, c: t.stop_given_disagreement(c["p_cot"]),
             shares=(0.1, 0.5),
         ),
@@ -267,9 +279,14 @@ def _greedy_enumerated(lab: Lab) -> Iterator[Cell]:
             yield lab.equal(cell, probability(reader, _right) == 1, above, "generalises iff p >= threshold")
 
 
+def _learner(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A learner that counts 2000 demonstrations: its greedy choice is then certain at the cells below."""
+    return {"d": cell["d"], "p_cot": cell["p_cot"], "n_samples": 2000, "n_prompts": 64}
+
+
 def _greedy_cells(profile: str) -> list[dict[str, Any]]:
     sizes = (3, 20) if profile == "quick" else (3, 20, 200)
-    return [{"d": d, "p_cot": p} for d in sizes for p in (0.1, 0.3, 0.36, 0.8)]
+    return [{"d": d, "p_cot": p} for d in sizes for p in (0.1, 0.25, 0.36, 0.8)]
 
 
 def _transition_figure(result: ClaimResult) -> Figure:
@@ -322,12 +339,12 @@ GREEDY = Claim(
             "accuracy of a counting learner, decoded greedily",
             "parity_mixture.decode",
             cells=_greedy_cells,
-            parameters=lambda cell: {**cell, "n_train": 20_000, "n_samples": 512, "greedy": True},
-            extract=lambda data, cell: Counts(int(data["correct"].sum()), int(data["sequences"].sum())),
+            parameters=_learner,
+            extract=lambda data, cell: Means(data["greedy_correct"].values / data.attrs["n_prompts"], 0.0, 1.0),
             predict=lambda theory, cell: theory.parity_mixture.greedy_accuracy(cell["p_cot"]),
             resolution=0.05,
-            planned_n=32,
-            unit="learner decoded on 512 prompt",
+            planned_n=1024,
+            unit="learner decoded on 64 prompt",
             cost=1.0,
         ),
     ),
@@ -416,12 +433,12 @@ SAMPLING = Claim(
             "accuracy of a counting learner, sampled",
             "parity_mixture.decode",
             cells=_greedy_cells,
-            parameters=lambda cell: {**cell, "n_train": 20_000, "n_samples": 512, "greedy": False},
-            extract=lambda data, cell: Means((data["correct"] / data["sequences"]).values, 0.0, 1.0),
+            parameters=_learner,
+            extract=lambda data, cell: Means(data["sampled_correct"].values / data.attrs["n_prompts"], 0.0, 1.0),
             predict=lambda theory, cell: theory.parity_mixture.sampling_accuracy(cell["p_cot"]),
             resolution=0.05,
-            planned_n=256,
-            unit="learner decoded on 512 prompt",
+            planned_n=1024,
+            unit="learner decoded on 64 prompt",
             cost=2.0,
         ),
     ),
@@ -486,7 +503,7 @@ EXPECTED_LENGTH = Claim(
                 {"d": d, "p_cot": p} for d in ((3, 20) if profile == "quick" else (3, 20, 50, 200)) for p in (0.1, 0.5, 0.9)
             ],
             parameters=lambda cell: {"d": cell["d"], "p_cot": cell["p_cot"], "n_samples": 4096},
-            extract=lambda data, cell: Means((data["tokens"] / data["sequences"]).values, 1.0, float(cell["d"])),
+            extract=lambda data, cell: Means(data["tokens"].values / data.attrs["n_samples"], 1.0, float(cell["d"])),
             predict=lambda theory, cell: theory.parity_mixture.expected_length(cell["d"], cell["p_cot"]),
             resolution=lambda cell, predicted: 0.1 * cell["d"],
             planned_n=256,

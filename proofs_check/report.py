@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from proofs_check import __version__
 from proofs_check.claims import Claim, find
 from proofs_check.runner import ClaimResult, run_claims
-from proofs_check.verdicts import Cell, Evidence, Verdict
+from proofs_check.verdicts import Cell, Evidence, Interval, Verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -104,6 +104,14 @@ def _evidence_json(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def _float(value: Any) -> float:
+    """A figure as a float; NaN for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def _claim(result: ClaimResult) -> Claim:
     if result.claim is None:
         raise ValueError(f"the result of {result.id} travelled without its claim")
@@ -186,7 +194,7 @@ class Report:
         return ledger
 
     def to_dataset(self) -> xr.Dataset:
-        """Every cell that compared numbers, as a dataset over ``cell`` with text coordinates."""
+        """Every cell, as a dataset over ``cell`` with text coordinates; NaN where a cell compared no numbers."""
         import numpy as np
         import xarray as xr
 
@@ -195,14 +203,14 @@ class Report:
             for r in self.results
             for e in r.evidence
             for c in e.cells
-            if c.interval is not None and c.predicted is not None
         ]
+        nothing = Interval(math.nan, math.nan)
         numbers = {
-            "observed": [float(c.observed) for *_, c in rows],
-            "interval_low": [float(c.interval.low) for *_, c in rows],
-            "interval_high": [float(c.interval.high) for *_, c in rows],
-            "predicted_low": [float(c.predicted.low) for *_, c in rows],
-            "predicted_high": [float(c.predicted.high) for *_, c in rows],
+            "observed": [_float(c.observed) for *_, c in rows],
+            "interval_low": [_float((c.interval or nothing).low) for *_, c in rows],
+            "interval_high": [_float((c.interval or nothing).high) for *_, c in rows],
+            "predicted_low": [_float((c.predicted or nothing).low) for *_, c in rows],
+            "predicted_high": [_float((c.predicted or nothing).high) for *_, c in rows],
         }
         texts = {"claim": 0, "leg": 1, "kind": 2, "parameters": 3}
         return xr.Dataset(
@@ -247,13 +255,13 @@ def _restricted(claim: Claim, cells: Mapping[str, Any]) -> Claim:
     """The claim with its simulations moved to a cell of the user's."""
     from dataclasses import replace
 
-    from proofs_check.claims import Simulation
+    from proofs_check.claims import Leg, Simulation
 
     unknown = sorted(set(cells) - set(claim.domain))
     if unknown:
         raise ValueError(f"claim {claim.id} has no parameter {unknown[0]!r}; its domain is {claim.domain}")
     claim.domain.validate(cells)
-    legs = []
+    legs: list[Leg] = []
     for leg in claim.evidence:
         if isinstance(leg, Simulation):
             moved: dict[str, Any] = {}
@@ -262,7 +270,7 @@ def _restricted(claim: Claim, cells: Mapping[str, Any]) -> Claim:
                 moved[profile] = list(unique.values())
             for cell in moved["quick"] + moved["full"]:
                 claim.domain.validate(cell)
-            legs.append(replace(leg, cells=lambda profile, moved=moved: moved[profile]))
+            legs.append(replace(leg, cells=moved.__getitem__))
         else:
             legs.append(leg)
     return replace(claim, evidence=tuple(legs))

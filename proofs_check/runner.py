@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from numbers import Real as RealNumber
 from typing import Any
 
+import numpy as np
+
 from proofs_check.claims import Claim, Exact, Leg, Mutant, Simulation
-from proofs_check.lab import CLAIM_LEVEL, Lab, Measurements, measurement_key
+from proofs_check.domains import Domain
+from proofs_check.lab import CLAIM_LEVEL, Lab, Measurements, NotMeasured, measurement_key
 from proofs_check.verdicts import Cell, Evidence, Interval, Verdict, combine, judge
 
 __all__ = ["ClaimResult", "MutantResult", "run_claim", "run_claims"]
@@ -38,11 +43,13 @@ class ClaimResult:
     tightness: Mapping[str, Any] | None
     seconds: float
     claim: Claim | None = field(default=None, compare=False, repr=False)
+    error: str = ""
 
     @property
     def errors(self) -> list[str]:
-        """Tracebacks of legs and mutants that raised."""
-        return [e.error for e in self.evidence if e.error] + [m.error for m in self.mutants if m.error]
+        """Tracebacks of legs, of mutants, and of the tightness, where one raised."""
+        found = [e.error for e in self.evidence] + [m.error for m in self.mutants] + [self.error]
+        return [error for error in found if error]
 
     @property
     def as_expected(self) -> bool:
@@ -83,7 +90,10 @@ def _as_interval(value: Any) -> Interval:
 def _sample(leg: Simulation, cell: Mapping[str, Any], n: int, lab: Lab) -> Any:
     total = None
     for dataset in lab.measure(leg.experiment, n, **leg.parameters(cell)):
-        part = leg.extract(dataset, cell)
+        if leg.extract is not None:
+            part = leg.extract(dataset, cell)
+        elif leg.judge_units is not None:
+            part = leg.judge_units(dataset, cell, lab.theory)
         total = part if total is None else total + part
     return total
 
@@ -95,44 +105,96 @@ def _judge_cell(leg: Simulation, cell: Mapping[str, Any], sample: Any, alpha: fl
     resolution = leg.resolution(cell, predicted) if callable(leg.resolution) else leg.resolution
     interval = sample.interval(alpha)
     verdict = judge(leg.compare, interval, predicted, resolution)
-    return Cell(dict(cell), verdict, sample.size, sample.estimate, predicted, interval, resolution)
+    return Cell(dict(cell), verdict, sample.size, sample.estimate, predicted, interval, resolution, compare=leg.compare)
+
+
+def _undecided(cells: Iterable[Cell]) -> bool:
+    return any(cell.verdict is Verdict.UNDECIDED for cell in cells)
+
+
+def _look_jointly(leg: Simulation, lab: Lab, n: int, level: float, before: Sequence[Cell]) -> tuple[list[Cell], str]:
+    """One look at a quantity that takes all cells together; a cell decided at an earlier look stays as it was."""
+    if leg.combine is None:
+        raise TypeError(f"leg {leg.name!r} judges cells one by one")
+    samples = [(cell, _sample(leg, cell, n, lab)) for cell in leg.cells_in(lab.profile)]
+    found = leg.combine(samples, level, lab)
+    kept = [old.verdict is not Verdict.UNDECIDED for old in before] or [False] * len(found)
+    return [old if keep else new for old, keep, new in zip(before or found, kept, found, strict=True)], (
+        samples[0][1].level_kind
+    )
 
 
 def run_simulation(leg: Simulation, lab: Lab, alpha: float) -> tuple[list[Cell], float, str]:
-    """Look, double and look again until every cell is decided; returns cells, the level of one interval, its kind."""
+    """Look, double and look again until every cell is decided; returns cells, the level of one interval, its kind.
+
+    In a frozen lab the looks at a cell end where its measurement ends.
+    """
     cells = leg.cells_in(lab.profile)
-    planned = leg.first_n(lab.profile)
+    if not cells:
+        raise ValueError(f"leg {leg.name!r} has no cells in profile {lab.profile}")
     each = alpha / (leg.looks * (1 if leg.combine else len(cells)))
     level_kind = "exact"
-    done: dict[int, Cell] = {}
     joint: list[Cell] = []
+    done: dict[int, Cell] = {}
+    waiting = list(range(len(cells)))
     for look in range(leg.looks):
-        n = planned * 2**look
-        try:
-            if leg.combine is not None:
-                samples = [(cell, _sample(leg, cell, n, lab)) for cell in cells]
-                joint = leg.combine(samples, each, lab)
-                level_kind = samples[0][1].level_kind
-                if all(c.verdict is not Verdict.UNDECIDED for c in joint):
-                    break
+        n = leg.first_n(lab.profile) * 2**look
+        if leg.combine is not None:
+            try:
+                joint, level_kind = _look_jointly(leg, lab, n, each, joint)
+            except NotMeasured:
+                break
+            if not _undecided(joint):
+                break
+            continue
+        still = []
+        for index in waiting:
+            try:
+                sample = _sample(leg, cells[index], n, lab)
+            except NotMeasured:
                 continue
-            for index, cell in enumerate(cells):
-                if index in done and done[index].verdict is not Verdict.UNDECIDED:
-                    continue
-                sample = _sample(leg, cell, n, lab)
-                level_kind = sample.level_kind
-                done[index] = _judge_cell(leg, cell, sample, each, lab)
-        except LookupError:
-            if not lab.frozen:
-                raise
-            break  # a mutant reads only what was measured
-        if len(done) == len(cells) and all(c.verdict is not Verdict.UNDECIDED for c in done.values()):
+            level_kind = sample.level_kind
+            done[index] = _judge_cell(leg, cells[index], sample, each, lab)
+            if done[index].verdict is Verdict.UNDECIDED:
+                still.append(index)
+        waiting = still
+        if not waiting:
             break
     return joint or [done[i] for i in sorted(done)], each, level_kind
 
 
-def run_leg(leg: Leg, lab: Lab, alpha: float, replay: str) -> Evidence:
-    """Run one leg; an exception becomes an undecided leg with its traceback."""
+def _check_cells(cells: Iterable[Mapping[str, Any]], domain: Domain | None) -> None:
+    """Refuse numeric cells outside the claim's domain or its assumptions; symbols and ranges in words pass."""
+    if domain is not None:
+        for cell in cells:
+            domain.validate({name: value for name, value in cell.items() if _is_number(value)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, RealNumber) and not isinstance(value, (bool, np.bool_))
+
+
+def _plain(value: Any, end: str = "mid") -> Any:
+    """A ball as the float at its middle or at an end, so that cells travel between processes and into a ledger."""
+    return float(getattr(value, end)()) if type(value).__name__ == "arb" else value
+
+
+def _plain_interval(interval: Interval | None) -> Interval | None:
+    return None if interval is None else Interval(_plain(interval.low, "lower"), _plain(interval.high, "upper"))
+
+
+def _portable(cell: Cell) -> Cell:
+    return replace(
+        cell,
+        parameters={name: _plain(value) for name, value in cell.parameters.items()},
+        observed=_plain(cell.observed),
+        predicted=_plain_interval(cell.predicted),
+        interval=_plain_interval(cell.interval),
+    )
+
+
+def run_leg(leg: Leg, lab: Lab, alpha: float, replay: str, domain: Domain | None = None) -> Evidence:
+    """Run one leg on cells of the domain; an exception becomes an undecided leg with its traceback."""
     start = time.perf_counter()
     level: float | None = None
     level_kind: str | None = None
@@ -142,9 +204,11 @@ def run_leg(leg: Leg, lab: Lab, alpha: float, replay: str) -> Evidence:
     try:
         if isinstance(leg, Simulation):
             planned = leg.first_n(lab.profile)
+            _check_cells(leg.cells_in(lab.profile), domain)
             cells, level, level_kind = run_simulation(leg, lab, alpha)
         else:
-            cells = list(leg.run(lab))
+            cells = [_portable(cell) for cell in leg.run(lab)]
+            _check_cells((cell.parameters for cell in cells), domain)
     except Exception:  # noqa: BLE001 - whatever a leg raises is reported, and the other legs go on
         error = traceback.format_exc()
     verdict = Verdict.UNDECIDED if error else combine(c.verdict for c in cells)
@@ -167,9 +231,58 @@ def run_leg(leg: Leg, lab: Lab, alpha: float, replay: str) -> Evidence:
 
 def _claim_verdict(evidence: Sequence[Evidence]) -> Verdict:
     """Required legs decide; a supporting leg can only fail a claim."""
-    required = [e.verdict for e in evidence if e.role == "required"]
-    supporting = [e.verdict for e in evidence if e.role != "required" and e.verdict is Verdict.FAILS]
-    return combine([*required, *supporting]) if required else Verdict.UNDECIDED
+    return combine(e.verdict for e in evidence if e.role == "required" or e.verdict is Verdict.FAILS)
+
+
+def _measured(cell: Cell) -> Interval | None:
+    """What a cell says of the quantity it observed, where that is a range of numbers."""
+    if cell.interval is not None:
+        return cell.interval
+    return Interval(cell.observed, cell.observed) if _is_number(cell.observed) else None
+
+
+def _agreement(legs: Sequence[Leg], evidence: Sequence[Evidence], replay: str) -> list[Evidence]:
+    """Hold legs that measure one quantity against each other: intervals at equal parameters must meet.
+
+    A supporting leg, since agreement proves nothing: it can only fail a claim.
+    """
+    found: dict[str, list[tuple[str, Cell, Interval]]] = {}
+    for leg, result in zip(legs, evidence, strict=True):
+        if leg.quantity:
+            known = [(result.name, cell, interval) for cell in result.cells if (interval := _measured(cell))]
+            found.setdefault(leg.quantity, []).extend(known)
+    agreements = []
+    for quantity, measured in found.items():
+        cells = []
+        for index, (name, cell, interval) in enumerate(measured):
+            for other_name, other, against in measured[:index]:
+                if name == other_name or dict(cell.parameters) != dict(other.parameters):
+                    continue
+                meet = interval.low <= against.high and against.low <= interval.high
+                cells.append(
+                    Cell(
+                        dict(cell.parameters),
+                        Verdict.HOLDS if meet else Verdict.FAILS,
+                        observed=cell.observed,
+                        predicted=against,
+                        interval=interval,
+                        detail=f"{name} against {other_name}",
+                    )
+                )
+        if cells:
+            agreements.append(
+                Evidence(
+                    name=f"legs agree on {quantity}",
+                    kind="agreement",
+                    role="supporting",
+                    scope="cells",
+                    verdict=combine(c.verdict for c in cells),
+                    cells=tuple(cells),
+                    seconds=0.0,
+                    replay=replay,
+                )
+            )
+    return agreements
 
 
 def _alpha(legs: Sequence[Leg]) -> float:
@@ -181,7 +294,7 @@ def _run_mutant(claim: Claim, mutant: Mutant, legs: Sequence[Leg], lab: Lab, pow
         return MutantResult(mutant.statement, mutant.why_false, (), ran=False)
     mutated = lab.mutated(mutant.theory, mutant.sims)
     replay = f"python -m proofs_check {claim.id} --seed {lab.seed} --profile {lab.profile} --power"
-    found = [run_leg(leg, mutated, _alpha(legs), replay) for leg in legs]
+    found = [run_leg(leg, mutated, _alpha(legs), replay, claim.domain) for leg in legs]
     refuted_by = tuple(e.name for e in found if e.verdict is Verdict.FAILS and e.role == "required")
     errors = "\n".join(e.error for e in found if e.error)
     return MutantResult(mutant.statement, mutant.why_false, refuted_by, ran=True, error=errors)
@@ -209,9 +322,16 @@ def run_claim(claim: Claim, lab: Lab, *, power: bool = False, mutants: bool = Tr
     start = time.perf_counter()
     legs = claim.legs(lab.profile)
     replay = f"python -m proofs_check {claim.id} --seed {lab.seed} --profile {lab.profile}"
-    evidence = tuple(run_leg(leg, lab, _alpha(legs), replay) for leg in legs)
+    judged = [run_leg(leg, lab, _alpha(legs), replay, claim.domain) for leg in legs]
+    evidence = (*judged, *_agreement(legs, judged, replay))
     tried = tuple(_run_mutant(claim, m, legs, lab, power) for m in claim.mutants) if mutants and legs else ()
-    tightness = dict(claim.tightness(lab)) if claim.tightness and not any(e.error for e in evidence) else None
+    tightness: Mapping[str, Any] | None = None
+    error = ""
+    if claim.tightness and not any(e.error for e in evidence):
+        try:
+            tightness = dict(claim.tightness(lab))
+        except Exception:  # noqa: BLE001 - reported like a leg that raised
+            error = traceback.format_exc()
     return ClaimResult(
         claim.id,
         _claim_verdict(evidence),
@@ -221,6 +341,7 @@ def run_claim(claim: Claim, lab: Lab, *, power: bool = False, mutants: bool = Tr
         tightness,
         time.perf_counter() - start,
         claim,
+        error,
     )
 
 
@@ -237,7 +358,9 @@ def _groups(claims: Sequence[Claim], profile: str) -> list[list[Claim]]:
 
     for index, claim in enumerate(claims):
         for leg in claim.legs(profile):
-            if isinstance(leg, Simulation):
+            if not isinstance(leg, Simulation):
+                continue
+            with contextlib.suppress(Exception):  # such a leg raises again where it runs, and is reported there
                 for cell in leg.cells_in(profile):
                     key = measurement_key(leg.experiment, leg.parameters(cell))
                     parent[root(index)] = root(home.setdefault(key, index))
@@ -249,8 +372,6 @@ def _groups(claims: Sequence[Claim], profile: str) -> list[list[Claim]]:
 
 def _run_group(ids: list[str], profile: str, seed: int, power: bool) -> list[ClaimResult]:
     """What a worker process does: claims are looked up again there, and travel back without themselves."""
-    from dataclasses import replace
-
     from proofs_check.claims import find
 
     lab = Lab(profile=profile, seed=seed, measurements=Measurements(seed))
@@ -288,27 +409,27 @@ def run_claims(
     list of ClaimResult
         In the order of `claims`.
     """
-    from dataclasses import replace
-
     wanted = [claim for claim in claims if claim.legs(profile)]
     tell = on_result or (lambda result: None)
-    results: dict[str, ClaimResult] = {}
-    if jobs == 1 or len(wanted) == 1:
+    groups = _groups(wanted, profile) if jobs > 1 else [wanted]
+    if len(groups) <= 1:
         lab = Lab(profile=profile, seed=seed, measurements=Measurements(seed))
+        judged = []
         for claim in wanted:
-            results[claim.id] = run_claim(claim, lab, power=power)
-            tell(results[claim.id])
-    else:
-        from joblib import Parallel, delayed
+            judged.append(run_claim(claim, lab, power=power))
+            tell(judged[-1])
+        return judged
 
-        by_id = {claim.id: claim for claim in wanted}
-        tasks = (
-            delayed(_run_group)([c.id for c in group], profile, seed, power) for group in _groups(wanted, profile)
-        )
-        for group in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
-            for bare in group:
-                results[bare.id] = replace(bare, claim=by_id[bare.id])
-                tell(results[bare.id])
+    from joblib import Parallel, delayed
+
+    results: dict[str, ClaimResult] = {}
+    by_id = {claim.id: claim for claim in wanted}
+    tasks = (delayed(_run_group)([c.id for c in group], profile, seed, power) for group in groups)
+    workers = min(jobs, len(groups))
+    for group in Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks):
+        for bare in group:
+            results[bare.id] = replace(bare, claim=by_id[bare.id])
+            tell(results[bare.id])
     return [results[claim.id] for claim in wanted]
 
 

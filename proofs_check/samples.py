@@ -21,17 +21,22 @@ __all__ = ["Counts", "Means", "Sample", "Variances"]
 class Sample(Protocol):
     """What a simulation leg extracts from a dataset."""
 
-    level_kind: ClassVar[str]
+    @property
+    def level_kind(self) -> str:
+        """``exact`` or ``asymptotic``: what the interval's level is worth."""
+
+    @property
+    def size(self) -> int:
+        """Number of units."""
+
+    @property
+    def estimate(self) -> float:
+        """The measured figure."""
 
     def __add__(self, other: Sample) -> Sample: ...
 
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def estimate(self) -> float: ...
-
-    def interval(self, alpha: float) -> Interval: ...
+    def interval(self, alpha: float) -> Interval:
+        """An interval that misses the truth with probability at most `alpha`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Means:
     high: float = math.inf
 
     @property
-    def level_kind(self) -> str:  # type: ignore[override]
+    def level_kind(self) -> str:
         """Exact for bounded values, asymptotic for others."""
         return "exact" if math.isfinite(self.high - self.low) else "asymptotic"
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from proofs_check.claims import Claim
 from proofs_check.report import Report
 from proofs_check.runner import ClaimResult
+from proofs_check.verdicts import Verdict
 
 __all__ = ["print_plan", "print_report", "progress"]
 
@@ -45,6 +46,11 @@ def progress(console: Console, claims: list[Claim], profile: str) -> Iterator[An
 
 
 def _reach(result: ClaimResult) -> str:
+    if result.verdict is Verdict.FAILS:
+        kinds = [e.kind for e in result.evidence if e.verdict is Verdict.FAILS]
+        return f"refuted by {', '.join(dict.fromkeys(kinds))}"
+    if result.verdict is Verdict.UNDECIDED:
+        return "left open"
     if result.support == "domain":
         return "proved on the domain"
     cells = sum(len(e.cells) for e in result.evidence if e.role == "required")

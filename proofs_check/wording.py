@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from proofs_check.verdicts import Evidence, Verdict
+from proofs_check.verdicts import Cell, Evidence, Verdict
 
 if TYPE_CHECKING:
     from proofs_check.runner import ClaimResult
 
-__all__ = ["interval", "level", "number", "parameters", "reach", "shorten", "verdict"]
+__all__ = ["interval", "level", "number", "parameters", "prediction", "reach", "shorten", "verdict"]
 
 _LONGEST = 64
 _LONGEST_RATIONAL = 17
@@ -91,7 +91,7 @@ def interval(pair: tuple[Any, Any] | None) -> str:
         ends = float(low), float(high)
     except (TypeError, ValueError, OverflowError):
         return number(low) if str(low) == str(high) else f"[{number(low)}, {number(high)}]"
-    if isinstance(low, bool) or low is high or low == high:
+    if isinstance(low, bool) or ends[0] == ends[1]:
         return number(low)
     if math.isinf(ends[0]) and math.isinf(ends[1]):
         return "unbounded"
@@ -102,10 +102,26 @@ def interval(pair: tuple[Any, Any] | None) -> str:
     if not (isinstance(low, float) and isinstance(high, float)):
         return f"[{number(low)}, {number(high)}]"
     size, width = max(map(abs, ends)), ends[1] - ends[0]
-    # Two digits below the leading one of the width, counted from the leading digit of the ends.
-    digits = 2 + math.ceil(math.log10(size / width)) if width > 0 and size > 0 else 6
-    digits = min(max(digits, 4), 17)
+    # As many digits as show two of the width.
+    digits = 1 + math.ceil(math.log10(size / width)) if width > 0 and size > 0 else 6
+    digits = min(max(digits, 3), 17)
     return f"[{low + 0.0:#.{digits}g}, {high + 0.0:#.{digits}g}]"
+
+
+def prediction(cell: Cell) -> str:
+    """Return what a cell's figure was held against: a value, an interval, or a bound.
+
+    Examples
+    --------
+    >>> from proofs_check.verdicts import Interval
+    >>> prediction(Cell({}, Verdict.HOLDS, predicted=Interval(0.5, 0.5), compare="upper"))
+    '≤ 0.5'
+    """
+    if cell.predicted is None:
+        return ""
+    if cell.compare == "upper":
+        return interval((-math.inf, cell.predicted[1]))
+    return interval((cell.predicted[0], math.inf)) if cell.compare == "lower" else interval(cell.predicted)
 
 
 def parameters(cell: Mapping[str, Any]) -> str:

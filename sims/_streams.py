@@ -8,7 +8,10 @@ for), the step and the block within the step, so any draw can be repeated alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba.extending import overload
 
 from sims._kernels import kernel
 
@@ -38,8 +41,8 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def mix_seed(seed, cell):  # type: ignore[no-untyped-def]
-    """The 64-bit key of a replicate: splitmix64 of the seed, then of the seed's image and the cell."""
+def _mixed(seed, cell):  # type: ignore[no-untyped-def]
+    """Splitmix64 of the seed, then of the seed's image and the cell."""
     z = np.uint64(seed)
     for word in (np.uint64(0), np.uint64(cell)):
         z = z ^ word
@@ -48,6 +51,20 @@ def mix_seed(seed, cell):  # type: ignore[no-untyped-def]
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
     return z
+
+
+def mix_seed(seed: Any, cell: Any) -> np.uint64:
+    """The 64-bit key of a replicate, for its seed and the cell (the experiment's own constant).
+
+    Callable from Python and from kernels. From Python the key is a NumPy scalar, because a Python int
+    above 2**63 does not enter a kernel again.
+    """
+    return np.uint64(_mixed(np.uint64(seed), np.uint64(cell)))
+
+
+@overload(mix_seed)
+def _mix_seed_in_kernels(seed: Any, cell: Any) -> Any:
+    return lambda seed, cell: _mixed(seed, cell)
 
 
 @kernel
