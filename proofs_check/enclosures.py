@@ -140,7 +140,7 @@ def enclose_root(residual: Callable[[Any], Any], low: Any, high: Any, bits: int 
     Examples
     --------
     >>> from flint import arb
-    >>> bool(enclose_root(lambda x: 2 - x * x, arb(1), arb(2)).contains(arb(2).sqrt()))
+    >>> bool(enclose_root(lambda x: 2 - x * x, arb(1), arb(2)).overlaps(arb(2).sqrt()))
     True
     """
     if not (residual(low) >= 0 and residual(high) <= 0):

@@ -8,13 +8,11 @@ here touches Matplotlib's global settings or ``pyplot``: figures are plain
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
 import textwrap
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -42,7 +40,6 @@ __all__ = [
     "draw",
     "forest",
     "generic",
-    "inline_svg",
     "labelled_axes",
     "simulated_points",
     "style",
@@ -61,11 +58,6 @@ _SIGN_COLOURS = {Verdict.HOLDS: COLOURS[2], Verdict.FAILS: COLOURS[1], Verdict.U
 MOST_ROWS = 24
 MOST_STEPS = 12
 _DECADES = 100.0
-
-# What the page may recolour for dark paper; the light colour stays as the fallback.
-_VARIABLES = {INK: "ink", GREY: "grey", PALE: "line", PAPER: "paper"} | {
-    c: f"series-{i}" for i, c in enumerate(COLOURS)
-}
 
 _STYLE: Any = {
     "axes.axisbelow": True,
@@ -346,12 +338,12 @@ def _least_clear(rows: list[_Row], most: int) -> list[_Row]:
     return sorted(kept, key=lambda row: (row.leg, row.place))
 
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _plain(text: str) -> str:
     """Text that Matplotlib must not take for mathematics, without characters that XML excludes."""
-    return _NO_XML.sub("\ufffd", text).replace("$", r"\$")
+    return NO_XML.sub("\ufffd", text).replace("$", r"\$")
 
 
 def _wrapped(text: str, width: int = 46, lines: int = 2) -> str:
@@ -475,7 +467,7 @@ def _draw_predictions(ax: Axes, rows: list[_Row], at: np.ndarray, left: float, r
         if high > low:
             wide = True
             ends = [max(low, left), min(high, right)]
-            ax.plot(ends, [y, y], color=PALE, linewidth=9, solid_capstyle="butt", zorder=1)
+            ax.plot(ends, [y, y], color=PALE, linestyle="-", linewidth=9, solid_capstyle="butt", zorder=1)
         ticks = [x for x in {low, high} if math.isfinite(x)]
         ax.plot(ticks, [y] * len(ticks), "|", color=GREY, markersize=13, markeredgewidth=2.2, zorder=2)
     return Line2D(
@@ -569,73 +561,3 @@ def _step(cell: Cell) -> str:
     """A cell in words: where, and what a step says or found."""
     found = cell.detail or (f"observed {number(cell.observed)}" if cell.observed is not None else "")
     return ": ".join(filter(None, [parameters(cell.parameters), found])) or "the whole domain"
-
-
-_HREF = "{http://www.w3.org/1999/xlink}href"
-_REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
-
-
-def inline_svg(figure: Figure, name: str, title: str) -> str:
-    """Return a figure as an ``<svg>`` element that can stand among others in one HTML page.
-
-    Text stays text; metadata, document-wide style and unused ids are dropped, the others get
-    `name` in front; house colours become variables that a page may set for dark paper.
-
-    Parameters
-    ----------
-    figure : Figure
-        Any Matplotlib figure.
-    name : str
-        Unique in the page.
-    title : str
-        What the picture shows, for those who cannot see it.
-
-    Examples
-    --------
-    >>> with style():
-    ...     figure, ax = labelled_axes("p", "accuracy")
-    >>> text = inline_svg(figure, "mine", "an empty picture")
-    >>> text.startswith("<svg"), "<title>an empty picture</title>" in text
-    (True, True)
-    """
-    buffer = io.BytesIO()
-    with style(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="none", edgecolor="none")
-    root = ET.fromstring(buffer.getvalue())
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name) + "-"
-    used = {found for e in root.iter() for value in e.attrib.values() for found in _REFERENCE.findall(value)}
-    used |= {e.attrib[_HREF][1:] for e in root.iter() if e.attrib.get(_HREF, "").startswith("#")}
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag.rsplit("}", 1)[-1] in ("metadata", "style"):
-                parent.remove(child)
-    for element in root.iter():
-        element.tag = element.tag.rsplit("}", 1)[-1]
-        element.attrib = _portable(element.attrib, prefix, used)
-    wide = root.attrib["viewBox"].split()[2]
-    root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "style": f"width:{float(wide):g}pt"}
-    caption = ET.Element("title")
-    caption.text = _NO_XML.sub("\ufffd", title)
-    root.insert(0, caption)
-    return ET.tostring(root, encoding="unicode")
-
-
-def _portable(attributes: Mapping[str, str], prefix: str, used: set[str]) -> dict[str, str]:
-    """Attributes without namespaces, with ids of this figure alone and colours that follow the paper."""
-    out = {}
-    for key, value in attributes.items():
-        if key == "id":
-            if value in used:
-                out["id"] = prefix + value
-        elif key == _HREF:
-            out["href"] = "#" + prefix + value[1:]
-        elif "}" not in key:
-            value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
-            out[key] = _COLOUR.sub(lambda found: _variable(found.group()), value) if key == "style" else value
-    return out
-
-
-def _variable(colour: str) -> str:
-    name = _VARIABLES.get(colour.lower())
-    return f"var(--{name}, {colour})" if name else colour

@@ -15,13 +15,14 @@ ROOT = Path(__file__).resolve().parent
 def _imports(path: Path) -> set[str]:
     """Names of the modules of this package that the file at `path` imports, anywhere in it."""
     found = set()
+    here = ("sims", *path.relative_to(ROOT).parent.parts)  # what one leading dot means in this file
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = "sims" if node.level else (node.module or "")
-            if node.level and node.module:
-                base = f"sims.{node.module}"
+            base = node.module or ""
+            if node.level:
+                base = ".".join((*here[: len(here) - node.level + 1], *filter(None, (node.module,))))
             found.add(base)
             found |= {f"{base}.{alias.name}" for alias in node.names}
     return {name.removeprefix("sims.") for name in found if name.startswith("sims.")}

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import llvmlite.binding
 import numba
@@ -29,8 +29,6 @@ from sims._digest import code_digest
 __all__ = ["cache_directory", "kernel"]
 
 KEPT = 6  # generations of each module's kernels that stay on disk
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _writable(path: Path) -> bool:
@@ -65,9 +63,7 @@ def _forget_old(parent: Path, keep: Path) -> None:
 def cache_directory(module: str) -> Path:
     """Return the directory that holds the compiled kernels of ``sims.<module>`` as it now stands."""
     processor = llvmlite.binding.get_host_cpu_name() + llvmlite.binding.get_host_cpu_features().flatten()
-    version = "|".join(
-        (code_digest(module), numba.__version__, np.__version__, platform.python_version(), processor)
-    )
+    version = "|".join((code_digest(module), numba.__version__, np.__version__, platform.python_version(), processor))
     path = _base() / "kernels" / module / hashlib.sha256(version.encode()).hexdigest()[:16]
     if not path.exists():
         _forget_old(path.parent, path)
@@ -79,20 +75,20 @@ def cache_directory(module: str) -> Path:
 
 @contextlib.contextmanager
 def _numba_cache_in(path: Path) -> Any:
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(path)
+    settings: Any = config  # its attributes are made at run time
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(path)
     try:
         yield
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
-def kernel(function: Function) -> Function:
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` in nopython mode on first call, with strict floating point, and keep the result on disk.
 
     The GIL is released, division by zero follows IEEE rules, and no fast-math flag is set: NaN
     stays visible and symmetric inputs give symmetric outputs.
     """
     with _numba_cache_in(cache_directory(function.__module__.removeprefix("sims."))):
-        compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)

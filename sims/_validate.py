@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 __all__ = ["choice", "integer", "real", "seeds", "signs"]
+
+MOST_SEEDS = 10_000_000
 
 
 def real(
@@ -29,9 +31,11 @@ def real(
     left = "(" if open_low or math.isinf(low) else "["
     right = ")" if open_high or math.isinf(high) else "]"
     message = f"{name} must be a real number in {left}{low}, {high}{right}, got {value!r}"
-    if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)) or np.ndim(value) != 0:
+    if isinstance(value, (bool, np.bool_, str, bytes, complex, np.complexfloating)):
         raise ValueError(message)
     try:
+        if np.ndim(value) != 0:
+            raise ValueError(message)
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(message) from None
@@ -52,6 +56,8 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
         raise ValueError(message) from None
     if number < low or (high is not None and number > high):
         raise ValueError(message)
+    if number >= 2**63:
+        raise ValueError(f"{name} must be an integer below 2**63, got {number}")
     return number
 
 
@@ -65,13 +71,16 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 def seeds(value: Any) -> np.ndarray:
     """Return the seeds as a one-dimensional ``uint64`` array, one replicate each.
 
-    An int is one seed; a sequence holds distinct ints in [0, 2**63).
+    An int is one seed; a sequence holds distinct ints in [0, 2**63), at most ten million of them.
     """
-    if isinstance(value, (str, bytes)):
+    is_sequence = isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    if isinstance(value, (str, bytes)) or (isinstance(value, Iterable) and not is_sequence):
         raise ValueError(f"seeds must be an int or a sequence of ints, got {value!r}")
-    items = list(value) if isinstance(value, Iterable) else [value]
-    if not items:
+    if is_sequence and len(value[:1]) == 0:
         raise ValueError("seeds must hold at least one seed, got an empty sequence")
+    if is_sequence and len(value[MOST_SEEDS : MOST_SEEDS + 1]) > 0:
+        raise ValueError(f"seeds must be at most {MOST_SEEDS} at a time, got more: {value[:3]!r} and so on")
+    items = list(value) if is_sequence else [value]
     numbers = [integer("seeds", item, 0, 2**63 - 1) for item in items]
     if len(set(numbers)) != len(numbers):
         raise ValueError(f"seeds must be distinct (equal seeds give equal replicates), got {value!r}")
@@ -82,7 +91,7 @@ def signs(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Return `value` as a C-ordered ``int8`` array of -1 and +1 with the stated shape (None: free)."""
     try:
         array = np.asarray(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(f"{name} must be a rectangular array of -1 and +1, got {value!r}") from None
     fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits:

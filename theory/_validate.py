@@ -91,8 +91,11 @@ def real(
                 raise refuse(value) from None
         return value
     if home == "flint":
-        if too_small(value) or too_large(value):
-            raise refuse(value)
+        try:
+            if too_small(value) or too_large(value):
+                raise refuse(value)
+        except TypeError:  # no ball on the real line
+            raise refuse(value) from None
         return value
     try:
         array = np.asarray(value)
@@ -118,7 +121,7 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> Any:
     value : int, array_like of int, or sympy.Expr
         What the caller passed; floats are refused, whole or not.
     low, high : int
-        Ends of the range, both included; ``high=None`` means no upper end.
+        Ends of the range, both included; ``high=None`` means no upper end below 2**63.
 
     Returns
     -------
@@ -160,6 +163,8 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> Any:
         return array.astype(np.int64)
     if number < low or (high is not None and number > high):
         raise refuse(number)
+    if number >= 2**63:
+        raise ValueError(f"{name} must be an integer below 2**63, got {number}")
     return number
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proofs_check.linear_model import bias, optimum
+from proofs_check.linear_model import asymptotics, bias, descent, optimum, training
 
 __all__ = ["CLAIMS"]
 
-CLAIMS = (*optimum.CLAIMS, *bias.CLAIMS)
+CLAIMS = (*optimum.CLAIMS, *bias.CLAIMS, *descent.CLAIMS, *asymptotics.CLAIMS, *training.CLAIMS)

@@ -535,24 +535,4 @@ SURPLUS = Claim(
 )
 
 
-def _coincident_cells(lab: Lab) -> Iterator[Cell]:
-    """On right prefixes some features are equal on every example: ridge splits the weight evenly."""
-    for d in (3, 4, 5):
-        for position in range(2, d + 1):
-            names = feature_names(position, d)
-            columns = np.array([e.features for e in examples(position, d, Fraction(1, 2))])
-            same = [
-                (names[i], names[j])
-                for i in range(len(names))
-                for j in range(i + 1, len(names))
-                if (columns[:, i] == columns[:, j]).all() or (columns[:, i] == -columns[:, j]).all()
-            ]
-            constant = [name for i, name in enumerate(names) if len(set(columns[:, i])) == 1]
-            cell = {"d": d, "position": position}
-            expected = lab.theory.linear_model.coincident_features(position, d)
-            found = tuple(sorted(tuple(sorted(pair)) for pair in same))
-            yield lab.true(cell, found == expected[0], f"equal pairs {found}, expected {expected[0]}")
-            yield lab.true(cell, tuple(constant) == expected[1], f"constant {constant}, expected {expected[1]}")
-
-
 CLAIMS = (RELEVANT, TWO_BITS, LEMMA, REGULARISED, THRESHOLD, SURPLUS)

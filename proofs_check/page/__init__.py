@@ -90,12 +90,12 @@ def _seconds(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2g}" if value >= 0.001 else "< 0.001"
 
 
-def _sizes(evidence: Evidence) -> str:
-    if evidence.n is None:
-        return ""
-    unit = f" {evidence.unit}{'s' if evidence.unit and evidence.n != 1 else ''}" if evidence.unit else ""
-    planned = f" (planned {evidence.planned_n})" if evidence.planned_n not in (None, evidence.n) else ""
-    return f"{evidence.n}{unit}{planned}"
+def _sizes(evidence: Evidence) -> Any:
+    """Draws behind the worst cell, and what was planned, in the leg's unit (which may be a block of draws)."""
+    if evidence.n is None or evidence.planned_n is None:
+        return number(evidence.n)
+    planned = f"planned: {evidence.planned_n} × {evidence.unit or 'unit'}"
+    return join(str(evidence.n), element("div", planned, class_="note"))
 
 
 def _level(evidence: Evidence) -> Any:
@@ -246,13 +246,14 @@ def _domain(claim: Claim) -> Html:
 def _picture(result: ClaimResult) -> Html:
     """The claim's figure; if drawing it raises, the generic one and the reason."""
     from proofs_check import figures
+    from proofs_check.page._svg import inline_svg
 
     title = f"{result.id}: {_claim(result).statement}"
     try:
-        drawn, note = figures.inline_svg(figures.draw(result), result.id, title), None
+        drawn, note = inline_svg(figures.draw(result), result.id, title), None
     except Exception as error:  # noqa: BLE001 - a picture must not cost the reader the page
         note = f"This claim's own figure raised {type(error).__name__}: {error}"
-        drawn = figures.inline_svg(figures.generic(result), result.id, title)
+        drawn = inline_svg(figures.generic(result), result.id, title)
     return element("figure", Html(drawn), element("figcaption", note, class_="error") if note else None)
 
 

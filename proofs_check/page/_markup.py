@@ -25,7 +25,7 @@ def element(name: str, /, *children: Any, **attributes: Any) -> Html:
     """Return an element; children and attribute values are escaped unless they are elements, None is left out."""
     # Words reserved in Python end in an underscore; the other underscores are hyphens.
     shown = "".join(
-        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{str(value)}"')
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )

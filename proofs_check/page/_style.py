@@ -109,7 +109,8 @@ tr.group th { color: var(--ink); font-size: .95rem; padding-top: .9rem; }
 .summary td { white-space: nowrap; } .summary thead th { white-space: normal; vertical-align: bottom; }
 .summary td:first-child { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono",
   monospace; font-size: .95em; }
-.evidence td:nth-child(2) { min-width: 11rem; } .evidence td:nth-child(4) { max-width: 9rem; }
+.evidence { font-size: .83rem; } .evidence td:nth-child(2) { min-width: 9rem; }
+.evidence td:nth-child(4) { min-width: 7rem; }
 .cells { width: auto; min-width: 50%; } .cells td, .cells th { padding-right: 1.3rem; }
 .mutants td { width: 36%; } .mutants td:last-child { width: 28%; }
 .replay { margin: .3rem 0; font-size: .86rem; color: var(--soft); }

@@ -89,6 +89,7 @@ from theory.linear_model._descent import (
 )
 from theory.linear_model._optimum import (
     chain_stationarity,
+    coincident_features,
     feature_norm_squared,
     first_token_stationarity,
     first_token_weight,
@@ -118,6 +119,7 @@ __all__ = [
     "chain_bias_lower_bound",
     "chain_error_bound",
     "chain_stationarity",
+    "coincident_features",
     "critical_chain_error",
     "critical_chain_ridge",
     "excess_long_share",

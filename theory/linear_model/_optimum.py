@@ -13,6 +13,7 @@ from theory.linear_model._numbers import number, plain, ridge_number
 
 __all__ = [
     "chain_stationarity",
+    "coincident_features",
     "feature_norm_squared",
     "first_token_stationarity",
     "first_token_weight",
@@ -106,6 +107,46 @@ def relevant_features(position: Any, d: Any) -> tuple[str, ...]:
         return ("x1",) if choice("position", position, _POSITIONS) == "first" else ("x1 y1", "bias")
     position = _chain_position(position, d)
     return (f"y{position - 1} x{position}",)
+
+
+def coincident_features(position: Any, d: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of features of position l that are equal on every right prefix; ``"1"`` stands for the constant.
+
+    Parameters
+    ----------
+    position : int
+        l in 2..d.
+    d : int
+        Length of the prompt, at least 3.
+
+    Returns
+    -------
+    tuple of pairs of str
+        All of them. Gradient descent from 0 gives equal features equal weights, and they separate only once a
+        prefix is wrong.
+
+    Raises
+    ------
+    ValueError
+        If `position` or `d` is none of these.
+
+    Notes
+    -----
+    Derived here from y_k = x_1...x_k: y_1 = x_1, y_(l-1) x_(l-1) = y_(l-2) (at l = 2 the constant), and at l = 3
+    y_2 x_1 = x_2, which makes three features equal there: x_1, y_1 and y_2 x_2.
+
+    Examples
+    --------
+    >>> coincident_features(2, 5), coincident_features(5, 5)
+    ((('y1', 'x1'), ('y1 x1', '1')), (('y1', 'x1'), ('y4 x4', 'y3')))
+    """
+    d = integer("d", d, 3)
+    position = _chain_position(position, d)
+    if position == 2:
+        return ("y1", "x1"), ("y1 x1", "1")
+    if position == 3:
+        return ("y1", "x1"), ("y2 x2", "y1"), ("y2 x2", "x1"), ("y2 x1", "x2")
+    return ("y1", "x1"), (f"y{position - 1} x{position - 1}", f"y{position - 2}")
 
 
 def first_token_weight(p_cot: Any) -> Any:

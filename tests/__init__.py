@@ -1,0 +1,1 @@
+"""Tests; oracles and helpers import nothing from the code that they judge."""

@@ -1,0 +1,1 @@
+"""Literal transcriptions that the code is held against."""

@@ -1,0 +1,448 @@
+"""Finite samples: K trajectories a round, in the symmetric family.
+
+Exact one-round laws (binomial visits), second-order corrections, smoothing and mixing in mean
+field, and the rule for a whole run, which is a conjecture with a measured range.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from theory import _math, _validate
+from theory.star import _family, _steps
+
+__all__ = [
+    "FixedPoints",
+    "fluctuation_covariance",
+    "loss_probability",
+    "loss_union_bound",
+    "mean_accuracy_excess",
+    "mean_right_probability",
+    "mixed_update",
+    "required_trajectories",
+    "required_trajectories_limit",
+    "row_variance",
+    "smoothed_fixed_points",
+    "smoothed_fixed_points_estimate",
+    "smoothed_update",
+    "smoothing_level",
+    "smoothing_weight",
+    "visit_probability",
+]
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """Fixed points above 0 of the smoothed map: the unstable `lower` and the stable `upper` (None: there is none)."""
+
+    lower: float | None
+    upper: float | None
+
+
+def _sampled(delta: Any, n_states: Any, n_trajectories: Any) -> tuple[Any, Any, Any]:
+    delta, n_states = _steps.family(delta, n_states)
+    return delta, n_states, _validate.integer("n_trajectories", n_trajectories, 1)
+
+
+def visit_probability(delta: Any, n_states: Any) -> Any:
+    """Probability ``J/M`` that one trajectory is kept and passes a given state of a given layer.
+
+    Kept trajectories are Binomial(K, J), kept visits to a state Binomial(K, J/M), kept right
+    transitions at a state Binomial(K, alpha_n A_n/M).
+
+    Examples
+    --------
+    >>> visit_probability([0.5, 0.5], 2)
+    0.3125
+    """
+    return _family.accuracy(delta, n_states) / _steps.states(n_states)
+
+
+def loss_probability(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
+    """Probability that one given right transition is lost in one round of K trajectories, for each step.
+
+    ``(1 - alpha_n A_n/M)^K - (1 - J/M)^K``: no kept trajectory takes it, minus the case that none
+    visits its row, which then keeps its old values.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
+        K >= 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape as `delta`. Exact for one round from symmetric tables; its sum along the path of
+        the infinite-sample map bounds nothing about a run, because sampled tables drift.
+
+    Examples
+    --------
+    >>> loss_probability([0.5, 0.5], 2, 2).round(6).tolist()
+    [0.043945, 0.043945]
+    """
+    delta, n_states, count = _sampled(delta, n_states, n_trajectories)
+    alpha = (1 + (n_states - 1) * delta) / n_states
+    agreed = (1 + (n_states - 1) * _steps.others(delta)) / n_states
+    taken = alpha * agreed / n_states
+    missed = (1 - delta) * (1 - _steps.others(delta)) * (n_states - 1) / n_states**3  # row visited, other successor
+    visited = taken + missed
+    if delta.dtype == object:
+        return (1 - taken) ** count - (1 - visited) ** count
+    with np.errstate(divide="ignore"):
+        ratio = np.log1p(-np.minimum(missed / (1 - taken), 1.0))  # log((1-visited)/(1-taken))
+    return np.exp(count * np.log1p(-taken)) * -np.expm1(count * ratio)
+
+
+def loss_union_bound(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
+    """Union bound of :func:`loss_probability` over the N M right transitions of one round.
+
+    Examples
+    --------
+    >>> round(loss_union_bound([0.5, 0.5], 2, 4), 4)
+    0.1739
+    """
+    each = loss_probability(delta, n_states, n_trajectories)
+    return _steps.plain(np.asarray(_steps.states(n_states) * np.add.reduce(each, axis=-1)))
+
+
+def required_trajectories(delta: Any, n_states: Any, failure: Any, *, hint: Any = 0.0) -> Any:
+    """Trajectories a round that keep every right transition for a whole run: the rule K*, a conjecture.
+
+    ``K* = M log(N M/eta) / (J_0 l(Pi_{-n}) alpha_n)``, the largest over the steps; with hints
+    ``J_0 + h(1-J_0)`` takes the place of J_0.
+
+    Parameters
+    ----------
+    delta : array_like
+        The N steps on the last axis, each in (0, 1).
+    n_states : int
+        M >= 2.
+    failure : float or array_like
+        eta in (0, 1), the wanted chance that some right transition is ever lost.
+    hint : float
+        h in [0, 1], share of failed prompts retried with the answer given.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        K*, not rounded.
+
+    Notes
+    -----
+    A heuristic: row size K J/M, selection ``l(Pi_{-n})`` a round, starting share alpha_n, as for the
+    fixation of a favoured type under drift (Kimura 1962). Measured at eta = .05 over N 2..5, M 2..16,
+    delta .1 to .5 it gives losses of 0 to .08, and .018 to .38 at half of it. No proof is known.
+
+    Examples
+    --------
+    >>> round(required_trajectories([0.1] * 3, 64, 0.05) / 1e5, 1)
+    5.6
+    """
+    n_states = _validate.integer("n_states", n_states, 2)
+    delta = _validate.real("delta", _steps.steps(delta, 0.0), 0, 1, open_low=True, open_high=True)
+    failure = _validate.real("failure", failure, 0, 1, open_low=True, open_high=True)
+    hint = _validate.real("hint", hint, 0, 1)
+    correct = _family.accuracy(delta, n_states)
+    kept = correct + hint * (1 - correct)
+    selection = _family.evidence_of_others(_steps.log_ratio(delta, n_states), n_states)
+    alpha = (1 + (n_states - 1) * delta) / n_states
+    scarce = np.min(selection * alpha, axis=-1)
+    return _steps.plain(np.asarray(n_states * _math.log(delta.shape[-1] * n_states / failure) / (kept * scarce)))
+
+
+def required_trajectories_limit(delta: Any, n_steps: Any, n_states: Any, failure: Any) -> Any:
+    """:func:`required_trajectories` for small equal deltas: ``M^2 d^-(N-1) log(N M/eta)/(1+(M-1)d)``.
+
+    Examples
+    --------
+    >>> exact, near = required_trajectories([1e-3] * 3, 8, 0.05), required_trajectories_limit(1e-3, 3, 8, 0.05)
+    >>> abs(near / exact - 1) < 1e-4
+    True
+    """
+    n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _validate.integer("n_states", n_states, 2)
+    delta = _validate.real("delta", delta, 0, 1, open_low=True, open_high=True)
+    failure = _validate.real("failure", failure, 0, 1, open_low=True, open_high=True)
+    return n_states**2 * delta ** (1 - n_steps) * _math.log(n_steps * n_states / failure) / (1 + (n_states - 1) * delta)
+
+
+def mean_right_probability(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
+    """Mean of a row's right probability after one sampled round: ``alpha' - (alpha' - alpha)(1 - J/M)^K``.
+
+    Given a visit the row is unbiased; without one it keeps its old value. Parameters as for
+    :func:`loss_probability`.
+
+    Examples
+    --------
+    >>> mean_right_probability([0.5, 0.5], 2, 10).round(4).tolist()
+    [0.8965, 0.8965]
+    """
+    delta, n_states, count = _sampled(delta, n_states, n_trajectories)
+    before = (1 + (n_states - 1) * delta) / n_states
+    gain = (n_states - 1) * _family._improvement(delta, n_states) / n_states
+    missed = np.asarray((1 - visit_probability(delta, n_states)) ** count)[..., None]
+    return before + gain * (1 - missed)
+
+
+def row_variance(delta: Any, n_states: Any) -> Any:
+    """Asymptotic variance ``alpha_n'(1 - alpha_n')`` of sqrt(K J/M) times a row's empirical right probability.
+
+    Examples
+    --------
+    >>> row_variance([0.5, 0.5], 2).round(6).tolist()
+    [0.09, 0.09]
+    """
+    delta, n_states = _steps.family(delta, n_states)
+    alpha = (1 + (n_states - 1) * _family.update(delta, n_states)) / n_states
+    return alpha * (1 - alpha)
+
+
+def fluctuation_covariance(delta: Any, n_states: Any) -> Any:
+    """Asymptotic covariance across steps of the state-averaged right probabilities, times K J.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1], with J > 0.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., N, N)``: ``alpha_n'(1-alpha_n')`` on the diagonal and ``alpha_n alpha_m A_nm/J -
+        alpha_n' alpha_m'`` off it, ``A_nm = (1+(M-1) prod_{k != n,m} delta_k)/M``.
+
+    Notes
+    -----
+    Derived: a kept trajectory is right at both steps with probability ``alpha_n alpha_m A_nm / J``.
+    Kept trajectories are bridges, not Markov paths, so steps are correlated; fully for N = 2.
+
+    Examples
+    --------
+    >>> fluctuation_covariance([0.5] * 4, 3)[0, :2].round(4).tolist()
+    [0.192, 0.0439]
+    """
+    delta, n_states = _steps.family(delta, n_states)
+    alpha = (1 + (n_states - 1) * delta) / n_states
+    after = (1 + (n_states - 1) * _family.update(delta, n_states)) / n_states
+    correct = (1 + (n_states - 1) * _steps.product(delta)) / n_states
+    n_steps = delta.shape[-1]
+    result = np.empty(delta.shape + (n_steps,), dtype=delta.dtype)
+    for n in range(n_steps):
+        result[..., n, n] = after[..., n] * (1 - after[..., n])
+        for m in range(n):
+            rest = _steps.product_of(delta, [k for k in range(n_steps) if k not in (n, m)])
+            both = alpha[..., n] * alpha[..., m] * ((1 + (n_states - 1) * rest) / n_states) / correct
+            result[..., n, m] = result[..., m, n] = both - after[..., n] * after[..., m]
+    return result
+
+
+def mean_accuracy_excess(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
+    """Excess of the mean accuracy after one sampled round over the map's, to order 1/K.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N >= 2 steps on the last axis, each in [-1/(M-1), 1], with J > 0.
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
+        K >= 1.
+
+    Returns
+    -------
+    float, numpy.ndarray or exact
+        ``(M^2/(K J)) sum_{n<m} E_kept[tr(.. E_n .. E_m ..)]/M``.
+
+    Notes
+    -----
+    Derived: accuracy is multilinear in the tables, so its second-order change is the sum over pairs of
+    steps of the product of their fluctuations; ``E_n`` holds, in the visited row, the observed
+    successor minus T_n'. A row of ``E_n`` sums to zero, so the tables between contribute only the
+    product of their deltas, and the kept law of the four states around the two steps is a cycle
+    ``T_n B T_m Q`` of matrices of the family.
+
+    Examples
+    --------
+    >>> round(mean_accuracy_excess([0.2, 0.4], 4, 400), 5)
+    0.00957
+    """
+    delta, n_states, count = _sampled(delta, n_states, n_trajectories)
+    after = _family.update(delta, n_states)
+    correct = (1 + (n_states - 1) * _steps.product(delta)) / n_states
+    n_steps = delta.shape[-1]
+
+    def same(d: Any) -> Any:
+        return (1 + (n_states - 1) * d) / n_states
+
+    def other(d: Any) -> Any:
+        return (1 - d) / n_states
+
+    total = 0 * correct
+    for n in range(n_steps):
+        for m in range(n + 1, n_steps):
+            between, outside = list(range(n + 1, m)), [k for k in range(n_steps) if k < n or k > m]
+            b, q = _steps.product_of(delta, between), _steps.product_of(delta, outside)
+            first, second = delta[..., n], delta[..., m]
+            first_after, second_after = after[..., n], after[..., m]
+            both = same(b) * same(q) * same(first * second)
+            left = same(b) * (
+                same(first) * same(second * q) * same(second_after)
+                + (n_states - 1) * other(first) * other(second * q) * other(second_after)
+            )
+            right = same(q) * (
+                same(first * b) * same(second) * same(first_after)
+                + (n_states - 1) * other(first * b) * other(second) * other(first_after)
+            )
+            neither = same(first * b) * same(second * q) * same(first_after) * same(second_after) + (
+                n_states - 1
+            ) * other(first * b) * other(second * q) * other(first_after) * other(second_after)
+            total = total + _steps.product_of(after, between) * _steps.product_of(after, outside) * (
+                both - left - right + neither
+            )
+    return _steps.plain(np.asarray(n_states * total / (count * correct**2)))
+
+
+def smoothing_weight(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
+    """Weight of the uniform law after add-k smoothing in mean field: ``w = k M^2/(K J + k M^2)``.
+
+    Examples
+    --------
+    >>> smoothing_weight([1.0, 1.0], 2, 12, 1.0)
+    0.25
+    """
+    delta, n_states, count = _sampled(delta, n_states, n_trajectories)
+    pseudo_count = _validate.real("pseudo_count", pseudo_count, 0)
+    mass = pseudo_count * n_states**2
+    return mass / (count * _family.accuracy(delta, n_states) + mass)
+
+
+def smoothed_update(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
+    """One round with k added to every count, in mean field (visits replaced by K J/M): ``(1-w) F(delta)``.
+
+    Parameters
+    ----------
+    delta, n_states
+        As for :func:`theory.star.update`, with J > 0.
+    n_trajectories : int
+        K >= 1.
+    pseudo_count : float, Fraction, sympy.Expr or flint.arb
+        k >= 0.
+
+    Examples
+    --------
+    >>> smoothed_update([1.0, 1.0], 2, 12, 1.0).tolist()
+    [0.75, 0.75]
+    """
+    weight = smoothing_weight(delta, n_states, n_trajectories, pseudo_count)
+    return (1 - np.asarray(weight)[..., None]) * _family.update(delta, n_states)
+
+
+def smoothing_level(delta: Any, n_steps: Any, n_states: Any) -> Any:
+    """The level ``d^(N-2)(1-d)(1+(M-1)d)`` that equals ``k M^3/K`` at a fixed point of the smoothed map, d > 0.
+
+    Examples
+    --------
+    >>> smoothing_level(0.5, 3, 8)
+    1.125
+    """
+    n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _steps.states(n_states)
+    delta = _validate.real("delta", delta, 0, 1)
+    low = 1 if n_steps == 2 else delta ** (n_steps - 2)
+    return low * (1 - delta) * (1 + (n_states - 1) * delta)
+
+
+def _peak(n_steps: int, n_states: int) -> float:
+    """Where :func:`smoothing_level` is largest: the positive root of its derivative, a quadratic."""
+    a = n_states - 1
+    square, linear, constant = -a * n_steps, (a - 1) * (n_steps - 1), n_steps - 2
+    return (-linear - math.sqrt(linear**2 - 4 * square * constant)) / (2 * square)
+
+
+def smoothed_fixed_points(n_steps: int, n_states: int, n_trajectories: int, pseudo_count: float) -> FixedPoints:
+    """Common deltas above 0 that the smoothed map keeps: where :func:`smoothing_level` is ``k M^3/K``.
+
+    Parameters
+    ----------
+    n_steps, n_states, n_trajectories : int
+        N >= 2, M >= 2, K >= 1.
+    pseudo_count : float
+        k > 0.
+
+    Returns
+    -------
+    FixedPoints
+        The level rises to one maximum and falls to 0 at d = 1: the root on the falling side is
+        stable, the other one (always there for N >= 3 below the maximum) unstable. Both None if the
+        level never gets as high: every model falls to guessing.
+
+    Examples
+    --------
+    >>> points = smoothed_fixed_points(3, 8, 2000, 1.0)
+    >>> round(points.lower, 3), round(points.upper, 3)
+    (0.148, 0.966)
+    >>> smoothed_fixed_points(3, 8, 300, 1.0)
+    FixedPoints(lower=None, upper=None)
+    """
+    n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _validate.integer("n_states", n_states, 2)
+    n_trajectories = _validate.integer("n_trajectories", n_trajectories, 1)
+    pseudo_count = float(_validate.real("pseudo_count", pseudo_count, 0, open_low=True))
+    level = pseudo_count * n_states**3 / n_trajectories
+    peak = _peak(n_steps, n_states)
+
+    def excess(d: float) -> float:
+        return float(smoothing_level(d, n_steps, n_states)) - level
+
+    if excess(peak) < 0 or (peak == 0 and excess(0.0) <= 0):
+        return FixedPoints(None, None)
+    upper = float(brentq(excess, peak, 1.0, xtol=1e-15))
+    lower = float(brentq(excess, 0.0, peak, xtol=1e-15)) if peak > 0 and excess(0.0) < 0 else None
+    return FixedPoints(lower, upper)
+
+
+def smoothed_fixed_points_estimate(n_steps: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
+    """Ends of :func:`smoothed_fixed_points` for light smoothing, N >= 3: ``(k M^3/K)^(1/(N-2))`` and ``1 - k M^2/K``.
+
+    Examples
+    --------
+    >>> low, high = smoothed_fixed_points_estimate(3, 8, 10**6, 1.0)
+    >>> round(low, 6), round(high, 6)
+    (0.000512, 0.999936)
+    """
+    n_steps, n_states = _validate.integer("n_steps", n_steps, 3), _validate.integer("n_states", n_states, 2)
+    n_trajectories = _validate.integer("n_trajectories", n_trajectories, 1)
+    pseudo_count = _validate.real("pseudo_count", pseudo_count, 0, open_low=True)
+    level = pseudo_count * n_states**3 / n_trajectories
+    return level ** (1 / (n_steps - 2)), 1 - level / n_states
+
+
+def mixed_update(delta: Any, n_states: Any, mixing: Any) -> Any:
+    """One round that keeps a share m of the old tables: ``(1-m) F(delta) + m delta``.
+
+    Same fixed points as :func:`theory.star.update` and still never less accurate; the increments are
+    times 1-m, the end is linear at rate m, and no right probability falls by more than a factor m.
+
+    Parameters
+    ----------
+    delta, n_states
+        As for :func:`theory.star.update`.
+    mixing : float, Fraction, sympy.Expr or flint.arb
+        m in [0, 1).
+
+    Examples
+    --------
+    >>> mixed_update([0.5, 0.5], 2, 0.5).tolist()
+    [0.65, 0.65]
+    """
+    delta, n_states = _steps.family(delta, n_states)
+    mixing = _validate.real("mixing", mixing, 0, 1, open_high=True)
+    return delta + (1 - mixing) * _family._improvement(delta, n_states)
