@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sims import linear_model
 from sims.intervals import clopper_pearson
 from sims.linear_model import _descent, _signed
@@ -127,6 +128,10 @@ def test_the_kernel_is_the_literal_algorithm_around_word_sizes(d):
         bound = tolerance(examples_at(position, x, is_long, n), ridge)
         assert bound < 1e-9
         assert np.abs(got[index] - want[index]).max() <= bound
+        # Averaging one iterate too few, or starting one sample late, is far outside.
+        found = examples_at(position, x, is_long, n)
+        for wrong in (found[:-1], found[1:]):
+            assert np.abs(got[index] - literal.sgd(*zip(*wrong, strict=True), ridge)).max() > 1e4 * bound
 
 
 def test_small_ridge_and_many_steps_stay_close():

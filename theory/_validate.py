@@ -157,13 +157,14 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> Any:
             raise refuse(value) from None
         if array.dtype.kind not in "iu" or array.ndim == 0:
             raise refuse(value) from None
-        bad = (array < low) | (array > (np.iinfo(np.int64).max if high is None else high))
+        largest = np.iinfo(np.int64).max
+        bad = (array < low) | (array > (largest if high is None else min(high, largest)))
         if bad.any():
             raise refuse(int(array[bad].flat[0])) from None
         return array.astype(np.int64)
     if number < low or (high is not None and number > high):
         raise refuse(number)
-    if number >= 2**63:
+    if high is None and number >= 2**63:
         raise ValueError(f"{name} must be an integer below 2**63, got {number}")
     return number
 

@@ -704,7 +704,7 @@ def _telescoping(lab: Lab) -> list[Cell]:
 def _sizes_cells(lab: Lab) -> Iterator[Cell]:
     """At the returned sizes every position's bound meets its share; one step fewer misses it."""
     t = lab.theory.linear_model
-    for d, p, epsilon, delta in ((3, 0.2, 0.1, 0.1), (10, 0.5, 0.05, 0.2), (50, 0.1, 0.2, 0.01)):
+    for d, p, epsilon, delta in ((3, 0.2, 0.1, 0.1), (10, 0.5, 0.05, 0.2), (20, 0.1, 0.2, 0.01)):
         sizes = t.theorem_1_sample_sizes(d, p, epsilon, delta)
         cell = {"d": d, "p_cot": p, "epsilon": epsilon, "delta": delta}
         yield lab.true(cell, sizes.position_error * (d + 1) <= epsilon * (1 + 1e-12), "the shares add up to epsilon")
@@ -729,12 +729,12 @@ def _sizes_cells(lab: Lab) -> Iterator[Cell]:
 def _growth_cells(lab: Lab) -> Iterator[Cell]:
     """Steps grow like d^7, epsilon^-4 and 1/delta up to logarithms: doubling ratios lie within a log's factor."""
     t = lab.theory.linear_model
-    base = {"d": 40, "p_cot": 0.2, "epsilon": 0.02, "delta": 0.05}
+    base = {"d": 12, "p_cot": 0.2, "epsilon": 0.02, "delta": 0.05}
 
     def steps(**changes: Any) -> float:
         return float(t.theorem_1_sample_sizes(**{**base, **changes}).steps_first)
 
-    for name, value, exponent in (("d", 80, 7), ("epsilon", 0.01, 4), ("delta", 0.025, 1)):
+    for name, value, exponent in (("d", 24, 7), ("epsilon", 0.01, 4), ("delta", 0.025, 1)):
         observed = math.log2(steps(**{name: value}) / steps())
         yield lab.close({**base, name: value}, observed, exponent, 0.35, f"exponent in {name} (logarithms allow 0.35)")
 

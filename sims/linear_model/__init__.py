@@ -305,7 +305,7 @@ def _watch(futures: list[Future[None]], runs: list[_Run], total: int, progress: 
                 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 
                 columns = (*Progress.get_default_columns()[:3], TimeRemainingColumn(), TimeElapsedColumn())
-                bar = Progress(*columns, console=Console(stderr=True), transient=True)
+                bar = Progress(*columns, console=Console(stderr=True), transient=sys.stderr.isatty())
                 bar.start()
                 task = bar.add_task("training", total=total)
             if bar is not None:

@@ -9,6 +9,8 @@ likelihoods are per predicted token; the first token of a line is context.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -112,6 +114,16 @@ def _seeds(value: Any) -> list[int]:
     return keys
 
 
+def _options(fit: Any) -> dict[str, Any]:
+    allowed = [p.name for p in signature(fit_sticky_latents).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    allowed = [name for name in allowed if name not in ("seeds", "switch_penalty", "alpha")]
+    if fit is None:
+        return {}
+    if not isinstance(fit, Mapping) or not set(fit) <= set(allowed):
+        raise ValueError(f"fit must map names among {', '.join(allowed)} to values, got {fit!r}")
+    return dict(fit)
+
+
 def compare_with_next_token(
     n_demonstrations: Any,
     seeds: Any,
@@ -120,7 +132,7 @@ def compare_with_next_token(
     orders: tuple[int, ...] = (1, 2, 3),
     n_test: int = 200,
     n_goals: int = 500,
-    **fit: Any,
+    fit: Mapping[str, Any] | None = None,
 ) -> xarray.Dataset:
     """Fit sticky latents and n-grams to growing numbers of demonstrations and compare them on held-out text and goals.
 
@@ -136,8 +148,8 @@ def compare_with_next_token(
         Orders of the n-grams, smoothed by the constant that is best on the held-out text.
     n_test, n_goals : int
         Held-out lines and goals, >= 1.
-    **fit
-        Passed to :func:`sims.mid_training.fit_sticky_latents`.
+    fit : mapping, optional
+        Further keyword arguments of :func:`sims.mid_training.fit_sticky_latents`.
 
     Returns
     -------
@@ -157,7 +169,7 @@ def compare_with_next_token(
 
     Examples
     --------
-    >>> result = compare_with_next_token([5], 0, n_test=20, n_restarts=1, swap_passes=0)
+    >>> result = compare_with_next_token([5], 0, n_test=20, fit={"n_restarts": 1, "swap_passes": 0})
     >>> bool(result["true_nll"][0] < result["nll"][0, 0])
     True
     """
@@ -166,6 +178,7 @@ def compare_with_next_token(
     chosen = _world(world)
     sizes = [integer("n_demonstrations", n, 1) for n in np.atleast_1d(np.asarray(n_demonstrations))]
     keys = _seeds(seeds)
+    options = _options(fit)
     n_held, goals = integer("n_test", n_test, 1), integer("n_goals", n_goals, 1)
     names = ("coverage", "nll", "ami", "boundary_f1", "map_recovery", "alpha")
     rows = {name: np.empty((len(keys), len(sizes))) for name in names}
@@ -179,7 +192,7 @@ def compare_with_next_token(
             truth[name][r] = scores[name.removeprefix("true_")]
         for i, n in enumerate(sizes):
             train = data.train[:n]
-            result = fit_sticky_latents(train, chosen.n_tokens, chosen.n_skills, seeds=seed, **fit)
+            result = fit_sticky_latents(train, chosen.n_tokens, chosen.n_skills, seeds=seed, **options)
             learned, alpha = result["emission"].values[0], float(result["alpha"][0])
             scores = _scores(data, learned, alpha)
             scores["coverage"] = goal_coverage(learned, data.goals, chosen.duration)
@@ -223,7 +236,13 @@ def _scores(data: _Instance, emission: np.ndarray, alpha: float) -> dict[str, fl
 
 
 def sweep_switch_penalty(
-    penalties: Any, n_demonstrations: int, seeds: Any, *, world: SkillWorld | None = None, n_test: int = 200, **fit: Any
+    penalties: Any,
+    n_demonstrations: int,
+    seeds: Any,
+    *,
+    world: SkillWorld | None = None,
+    n_test: int = 200,
+    fit: Mapping[str, Any] | None = None,
 ) -> xarray.Dataset:
     """Fit sticky latents at fixed prices per switch and score them on held-out text.
 
@@ -255,7 +274,7 @@ def sweep_switch_penalty(
 
     Examples
     --------
-    >>> result = sweep_switch_penalty([1.0], 5, 0, n_test=20, n_restarts=1, swap_passes=0)
+    >>> result = sweep_switch_penalty([1.0], 5, 0, n_test=20, fit={"n_restarts": 1, "swap_passes": 0})
     >>> total = result["cross_entropy"] + result["divergence"]
     >>> bool(abs(total - result["nll"]).max() < 1e-9)
     True
@@ -266,6 +285,7 @@ def sweep_switch_penalty(
     prices = [real("penalties", c, 0.0) for c in np.atleast_1d(np.asarray(penalties, dtype=object))]
     n = integer("n_demonstrations", n_demonstrations, 1)
     keys = _seeds(seeds)
+    options = _options(fit)
     n_held = integer("n_test", n_test, 1)
     names = ("nll", "cross_entropy", "divergence", "switch_rate", "ami")
     rows = {name: np.empty((len(keys), len(prices))) for name in names}
@@ -273,7 +293,7 @@ def sweep_switch_penalty(
         data = _draw(chosen, n, n_held, 1, seed)
         for i, price in enumerate(prices):
             result = fit_sticky_latents(
-                data.train, chosen.n_tokens, chosen.n_skills, seeds=seed, switch_penalty=price, **fit
+                data.train, chosen.n_tokens, chosen.n_skills, seeds=seed, switch_penalty=price, **options
             )
             learned, alpha = result["emission"].values[0], float(result["alpha"][0])
             step = expectation_step(data.test, learned, alpha)
@@ -313,7 +333,7 @@ def race_to_goal(
     longest: int = 6,
     n_trained: int = 5,
     max_episodes: int = 200_000,
-    **fit: Any,
+    fit: Mapping[str, Any] | None = None,
 ) -> xarray.Dataset:
     """Compare what goals cost from different starts: tokens, n-grams, the latent prior, macros, and the clean control.
 
@@ -357,7 +377,7 @@ def race_to_goal(
 
     Examples
     --------
-    >>> result = race_to_goal(20, 0, n_goals=5, n_clean=100, n_trained=0, n_restarts=2, swap_passes=1)
+    >>> result = race_to_goal(20, 0, n_goals=5, n_clean=100, n_trained=0, fit={"n_restarts": 2})
     >>> [round(float(x), 2) for x in result["log_episodes"].sel(start=["tokens", "macros"])[0]]
     [30.78, 4.16]
     """
@@ -369,6 +389,7 @@ def race_to_goal(
     trained = integer("n_trained", n_trained, 0, goals)
     budget = integer("max_episodes", max_episodes, 1)
     keys = _seeds(seeds)
+    options = _options(fit)
     size, k, segments = chosen.n_tokens, chosen.n_skills, chosen.n_segments
     libraries = {"macros": k, "macros_any_duration": reach * k, "macros_unpruned": size * (size - 1)}
     methods = ("tokens", *(f"ngram{o}" for o in orders), "latent_prior", "true_prior", "full_context", *libraries)
@@ -378,7 +399,7 @@ def race_to_goal(
     coverage = np.empty(len(keys))
     for r, seed in enumerate(keys):
         data = _draw(chosen, n, 1, goals, seed)
-        result = fit_sticky_latents(data.train, size, k, seeds=seed, **fit)
+        result = fit_sticky_latents(data.train, size, k, seeds=seed, **options)
         learned, alpha = result["emission"].values[0], float(result["alpha"][0])
         coverage[r] = goal_coverage(learned, data.goals, chosen.duration)
         steps = segments * chosen.duration

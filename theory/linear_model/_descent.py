@@ -38,10 +38,13 @@ __all__ = [
 ]
 
 
+MOST_STEPS = 10**300  # sufficient step counts pass 2**63 soon; beyond this a float overflows
+
+
 def _schedule(ridge: Any, n_steps: Any, delta: Any) -> tuple[Any, Any, Any]:
     return (
         real("ridge", ridge, 0, open_low=True),
-        integer("n_steps", n_steps, 1),
+        integer("n_steps", n_steps, 1, MOST_STEPS),
         real("delta", delta, 0, 1, open_low=True),
     )
 

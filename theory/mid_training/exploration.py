@@ -201,8 +201,9 @@ def flow_time(n_choices: Any, n_decisions: int, target: Any = 0.95) -> Any:
         raise ValueError(f"target must be at least n_choices**-n_decisions, got {target!r}")
     m = length + 1
     if symbolic:
-        from sympy import Rational
+        from sympy import Rational, sympify
 
+        b = sympify(b)
         end = level ** Rational(1, length)
     else:
         end = exp(log(level) / length)

@@ -11,6 +11,7 @@ The divergence of a next-latent law from this prior splits into a Bernoulli part
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -355,6 +356,13 @@ def bernoulli_divergence(p: Any, q: Any) -> Any:
     return _term(p, q) + _term(1 - p, 1 - q)
 
 
+def _entropy(entropy: Any, n_outcomes: Any) -> Any:
+    """Check 0 <= H <= ln(outcomes) up to the rounding of a computed entropy."""
+    if is_symbolic(n_outcomes):
+        return real("entropy", entropy, -1e-12)
+    return real("entropy", entropy, -1e-12, math.log(np.min(n_outcomes)) + 1e-12)
+
+
 def resample_divergence(resample: Any, entropy: Any, alpha: Any, n_latents: Any) -> Any:
     r"""Return the divergence from the sticky prior of a law over the latent and a "resampled" flag.
 
@@ -391,9 +399,9 @@ def resample_divergence(resample: Any, entropy: Any, alpha: Any, n_latents: Any)
     0.0
     """
     b = real("resample", resample, 0, 1)
-    h = real("entropy", entropy, 0)
     a = real("alpha", alpha, 0, 1, open_low=True, open_high=True)
-    return bernoulli_divergence(b, 1 - a) + b * (log(integer("n_latents", n_latents, 1)) - h)
+    k = integer("n_latents", n_latents, 1)
+    return bernoulli_divergence(b, 1 - a) + b * (log(k) - _entropy(entropy, k))
 
 
 def switch_divergence(switch: Any, entropy: Any, alpha: Any, n_latents: Any) -> Any:
@@ -430,7 +438,7 @@ def switch_divergence(switch: Any, entropy: Any, alpha: Any, n_latents: Any) -> 
     0.0
     """
     u = real("switch", switch, 0, 1)
-    h = real("entropy", entropy, 0)
     k = integer("n_latents", n_latents, 2)
+    h = _entropy(entropy, k - 1)
     rho = prior_switch_rate(real("alpha", alpha, 0, 1, open_high=True), k)
     return bernoulli_divergence(u, rho) + u * (log(k - 1) - h)
