@@ -32,7 +32,7 @@ def literal(x: np.ndarray, is_long: np.ndarray, ridge: float) -> None:
             w = weights[j]
             totals[j] += w
             seen[j] += 1
-            pull = target / (1 + np.exp(target * (w @ features)))
+            pull = target / (1 + np.exp(min(target * (w @ features), 700.0)))
             weights[j] = w + (pull * features - ridge * w) / (ridge * seen[j])
 
 

@@ -81,7 +81,7 @@ def _identity(quantity: Callable[[list[Outcome], int], Any], predicted: Callable
 
 
 def _sequences(data: Any) -> int:
-    return int(data.attrs["n_samples"]) * data.sizes["replicate"]
+    return int(data.attrs["n_samples"]) * int(data.sizes["replicate"])
 
 
 def _agreeing(data: Any) -> int:
@@ -131,7 +131,9 @@ FIRST_TOKEN = Claim(
     evidence=(
         _identity(lambda law, d: probability(law, _agrees), lambda t, d, p: t.first_token_agreement(p)),
         _enumerated(lambda law, d: probability(law, _agrees), lambda t, d, p: t.first_token_agreement(p)),
-        _counted("share of first tokens that agree", "agree", _sequences, lambda t, c: t.first_token_agreement(c["p_cot"])),
+        _counted(
+            "share of first tokens that agree", "agree", _sequences, lambda t, c: t.first_token_agreement(c["p_cot"])
+        ),
     ),
     mutants=(
         Mutant(
@@ -149,7 +151,9 @@ FIRST_TOKEN = Claim(
 
 STOP_GIVEN_AGREEMENT = Claim(
     id="parity_mixture.stop_given_agreement",
-    statement="After a first token that equals x_1, the sequence ends with probability (1-p)/(1+p) and goes on with 2p/(1+p).",
+    statement=(
+        "After a first token that equals x_1, the sequence ends with probability (1-p)/(1+p) and goes on with 2p/(1+p)."
+    ),
     latex=r"P(\mathrm{EOS} \mid y_1 = x_1) = \frac{1-p}{1+p}, \qquad P(\text{go on} \mid y_1 = x_1) = \frac{2p}{1+p}",
     origin="paper",
     source=f"{PAPER}, section on next-token prediction",
@@ -323,7 +327,8 @@ def _transition_figure(result: ClaimResult) -> Figure:
 GREEDY = Claim(
     id="parity_mixture.greedy_threshold",
     statement=(
-        "Greedy decoding of the calibrated model answers x_1 (accuracy 1/2, one token) for p < 1/3, and writes the whole "
+        "Greedy decoding of the calibrated model answers x_1 (accuracy 1/2, one token) for p < 1/3, and writes "
+        "the whole "
         "chain (accuracy 1, d tokens) for p >= 1/3; the tie at 1/3 goes on."
     ),
     latex=r"\frac{1-p}{1+p} > \frac{2p}{1+p} \iff p < \tfrac13",
@@ -411,7 +416,8 @@ def _responses_identity(lab: Lab) -> Iterator[Cell]:
 SAMPLING = Claim(
     id="parity_mixture.sampling",
     statement=(
-        "Sampled at temperature 1 the calibrated model is long and right with probability p, short and right with (1-p)/2, "
+        "Sampled at temperature 1 the calibrated model is long and right with probability p, short and right "
+        "with (1-p)/2, "
         "short and wrong with (1-p)/2; its accuracy is (1+p)/2."
     ),
     latex=(
@@ -426,9 +432,7 @@ SAMPLING = Claim(
     evidence=(
         Exact("identity", "the reader of the listed law with p a symbol", _responses_identity, scope="cells", cost=0.5),
         Exact("enumeration", "the reader of the listed law, in rationals", _responses, scope="cells", cost=0.5),
-        _identity(
-            lambda law, d: probability(_reader(law, d), _right), lambda t, d, p: t.sampling_accuracy(p)
-        ),
+        _identity(lambda law, d: probability(_reader(law, d), _right), lambda t, d, p: t.sampling_accuracy(p)),
         Simulation(
             "accuracy of a counting learner, sampled",
             "parity_mixture.decode",
@@ -487,9 +491,7 @@ EXPECTED_LENGTH = Claim(
             "identity",
             "the reader of the listed law with p a symbol",
             lambda lab: (
-                lab.true(
-                    {"d": d}, is_zero(_length(_law(d, P), d) - lab.theory.parity_mixture.expected_length(d, P))
-                )
+                lab.true({"d": d}, is_zero(_length(_law(d, P), d) - lab.theory.parity_mixture.expected_length(d, P)))
                 for d in SIZES
             ),
             scope="cells",
@@ -500,7 +502,9 @@ EXPECTED_LENGTH = Claim(
             "mean length of sampled demonstrations",
             "parity_mixture.next_token_counts",
             cells=lambda profile: [
-                {"d": d, "p_cot": p} for d in ((3, 20) if profile == "quick" else (3, 20, 50, 200)) for p in (0.1, 0.5, 0.9)
+                {"d": d, "p_cot": p}
+                for d in ((3, 20) if profile == "quick" else (3, 20, 50, 200))
+                for p in (0.1, 0.5, 0.9)
             ],
             parameters=lambda cell: {"d": cell["d"], "p_cot": cell["p_cot"], "n_samples": 4096},
             extract=lambda data, cell: Means(data["tokens"].values / data.attrs["n_samples"], 1.0, float(cell["d"])),
@@ -559,10 +563,14 @@ def _weighted_identity(lab: Lab) -> Iterator[Cell]:
 SEQUENCE_WEIGHTING = Claim(
     id="parity_mixture.sequence_weighting",
     statement=(
-        "If each sequence's loss is divided by its token count, the odds of long sequences at the first two positions shrink "
+        "If each sequence's loss is divided by its token count, the odds of long sequences at the first two "
+        "positions shrink "
         "by 2/(d+1), and the greedy threshold moves up to p = (d+1)/(d+5)."
     ),
-    latex=r"\frac{p_{\mathrm{eff}}}{1-p_{\mathrm{eff}}} = \frac{2}{d+1}\,\frac{p}{1-p}, \qquad \frac{p^*}{1-p^*} = \frac{d+1}{4}",
+    latex=(
+        r"\frac{p_{\mathrm{eff}}}{1-p_{\mathrm{eff}}} = \frac{2}{d+1}\,\frac{p}{1-p}, \qquad \frac{p^*}{1-p^*} "
+        r"= \frac{d+1}{4}"
+    ),
     origin="derived",
     source="weights 1/(d+1) and 1/2 on long and short sequences",
     kind="threshold",
@@ -584,7 +592,9 @@ SEQUENCE_WEIGHTING = Claim(
             theory={"parity_mixture.sequence_weighted_long_fraction": lambda d, p: p / (p + (d + 1) * (1 - p))},
         ),
     ),
-    remarks="A practitioner's averaging convention decides where long answers appear; all other claims sum over tokens.",
+    remarks=(
+        "A practitioner's averaging convention decides where long answers appear; all other claims sum over tokens."
+    ),
 )
 
 

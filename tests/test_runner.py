@@ -312,7 +312,7 @@ def test_a_frozen_mutant_still_sees_the_cells_that_were_measured_longer(world: W
         "q + .13 at .5", "it is q", theory={"coins.share": lambda q: q + 0.13 * (q == 0.5) + 0.001 * (q != 0.5)}
     )
     found = judged(leg, mutants=(moved,))
-    n = {c.parameters["q"]: c.n for c in found.evidence[0].cells}
+    n = {c.parameters["q"]: c.n or 0 for c in found.evidence[0].cells}
     assert n[0.01] < n[0.5]
     assert found.mutants[0].refuted_by == (leg.name,)
     assert len(world.seeds(q=0.01)) == 1
@@ -426,7 +426,7 @@ def test_a_leg_without_cells_decides_nothing(world: World) -> None:
     ],
 )
 def test_outcomes_and_exit_codes(verdict: Verdict, expected: str, outcome: str, code: int) -> None:
-    options = {
+    options: dict[str, Any] = {
         "holds": {},
         "fails": {"expected": "fails", "repaired_by": "coins.other"},
         "undecided": {"expected": "undecided", "origin": "conjecture"},
@@ -630,7 +630,7 @@ def test_claims_legs_and_mutants_must_say_something() -> None:
         ({"predict": None}, "either predict or combine"),
     ):
         with pytest.raises(ValueError, match=message):
-            dataclasses.replace(coins(0.5), **change)  # type: ignore[arg-type]
+            dataclasses.replace(coins(0.5), **change)
     with pytest.raises(ValueError, match="kind must be one of identity"):
         Exact("simulation", "", lambda lab: [])
     with pytest.raises(ValueError, match="scope must be one of"):

@@ -102,7 +102,7 @@ BAD = [
     ([*LINEAR, "--set", "temperature=1"], "must name one of d, p_cot"),
     ([*LINEAR, "--set", "d=5", "--set", "ridge=.1"], "'d' twice"),
     ([*LINEAR, "--set", "ridge=[0.1"], "ridge must be a number, or a list or object in JSON"),
-    ([*LINEAR, "--set", "ridge=0"], "ridge must be a real number in (1e-12"),
+    ([*LINEAR, "--set", "ridge=0"], "ridge must be a real number in [1e-12"),
     ([*LINEAR, "--set", "ridge=nan"], "ridge must be a real number"),
     ([*LINEAR, "--set", "ridge=.1", "--set", "weights=maybe"], "weights must be true or false"),
     ([*LINEAR, "--set", "ridge=.1", "--set", "positions=last"], "positions must be one of first, stop, chain"),

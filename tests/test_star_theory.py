@@ -651,6 +651,41 @@ def test_covariance_and_excess_are_those_of_all_kept_paths(chain):
     assert star.mean_accuracy_excess(delta, n_states, 7) == expected / 7
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_mean_after_kept_averages_to_the_exact_round(count):
+    """Binomial mixture over the kept count against the law of one sampled round, uneven rows."""
+    rows = [Fraction(3, 4), Fraction(1, 3), Fraction(2, 5), Fraction(1)]
+    tables = [[[rows[2 * n], 1 - rows[2 * n]], [1 - rows[2 * n + 1], rows[2 * n + 1]]] for n in range(2)]
+    correct = star.expected_reward(tables)
+    mixed = sum(
+        math.comb(count, kept)
+        * correct**kept
+        * (1 - correct) ** (count - kept)
+        * star.mean_reward_after_kept(tables, kept)
+        for kept in range(count + 1)
+    )
+    law = star.sampled_round(rows, count)
+    by_law = sum(
+        chance * (a * c + (1 - a) * (1 - d) + b * d + (1 - b) * (1 - c)) / 2 for (a, b, c, d), chance in law.items()
+    )
+    assert mixed == by_law
+    assert mixed >= correct
+
+
+@settings(max_examples=25)
+@given(tables=rational_tables(max_steps=2), weights=st.lists(st.integers(0, 5), min_size=3, max_size=3))
+def test_no_kept_sample_is_expected_to_hurt(tables, weights):
+    """Proved for one kept trajectory, and for two or three at two states and steps; no exception known for more."""
+    n_states = len(tables[0])
+    weights = weights[:n_states]
+    assume(sum(weights) > 0)
+    start = [Fraction(weight, sum(weights)) for weight in weights]
+    correct = star.expected_reward(tables, start=start)
+    assume(correct > 0)
+    for kept in (1, 2):
+        assert star.mean_reward_after_kept(tables, kept, start=start) >= correct
+
+
 def test_finite_sample_numbers():
     covariance = star.fluctuation_covariance([0.5] * 4, 3)
     assert covariance[0, :2] == pytest.approx([0.1920, 0.0439], abs=5e-5)
@@ -914,6 +949,8 @@ def test_published_curves():
         (lambda: star.map_accuracy([0.5, 0.5], [[0, 1]]), "delta must hold one value for each"),
         (lambda: star.hint_potential([[[0, 1], [1, 0]]], 0.5), r"got J\(s\) = 0"),
         (lambda: star.witness("none"), "name must be one of"),
+        (lambda: star.mean_reward_after_kept([[[0, 1], [1, 0]]], 1), "got J = 0"),
+        (lambda: star.mean_reward_after_kept(np.full((6, 4, 4), 1 / 4), 3), "n_kept must leave at most"),
     ],
 )
 def test_bad_input_is_named(call, message):

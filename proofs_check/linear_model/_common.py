@@ -99,4 +99,3 @@ def newton_optimum(position: str | int, d: int, p: Fraction, ridge: float) -> tu
     gradient, _ = objective_gradient(position, d, p, ridge, w)
     rounding = 64 * np.finfo(float).eps * (1 + ridge * float(np.abs(w).max()))
     return w, (float(np.linalg.norm(gradient)) + rounding) / ridge
-

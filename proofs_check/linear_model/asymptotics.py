@@ -40,7 +40,9 @@ def _factor_identity(lab: Lab) -> Iterator[Cell]:
     m, r = sp.symbols("m r", positive=True)
     shipped = lab.theory.linear_model.averaging_factor(m)
     integral = sp.integrate(sp.expand((1 - r**m) ** 2), (r, 0, 1))
-    yield lab.true({"m": "symbol"}, is_zero(sp.simplify(shipped - integral)), "F(m) = integral of (1 - r^m)^2 over [0, 1]")
+    yield lab.true(
+        {"m": "symbol"}, is_zero(sp.simplify(shipped - integral)), "F(m) = integral of (1 - r^m)^2 over [0, 1]"
+    )
     yield lab.true({"m": "inf"}, sp.limit(shipped, m, sp.oo) == 1, "F -> 1: no shrinking without ridge")
 
 
@@ -65,13 +67,21 @@ def _factor_cells(lab: Lab) -> Iterator[Cell]:
             first = m / (2 * (2 * m + 1) * n_steps)
             # What is left out is O(T^(-1-m)) + O(T^-2); 4 m^2/T^2 covers both at these m.
             predicted = float(t.averaging_factor(m)) + float(first)
-            yield lab.close({"m": m, "T": n_steps}, exact, predicted, 4 * float(m) ** 2 / n_steps**2 * (m + 1), "h^2 T Var / S")
+            yield lab.close(
+                {"m": m, "T": n_steps}, exact, predicted, 4 * float(m) ** 2 / n_steps**2 * (m + 1), "h^2 T Var / S"
+            )
 
 
 FACTOR = Claim(
     id="linear_model.averaging_factor",
-    statement="The 1/(lambda t) schedule shrinks the variance of the averaged iterate by F(m) = 1 - 2/(m+1) + 1/(2m+1), m = h/lambda.",
-    latex=r"T\,\mathrm{Var} \to \frac{S}{h^2}\,F(m),\qquad F(m) = \int_0^1 (1-r^m)^2\,dr = 1 - \frac{2}{m+1} + \frac{1}{2m+1}",
+    statement=(
+        "The 1/(lambda t) schedule shrinks the variance of the averaged iterate by F(m) = 1 - 2/(m+1) + "
+        "1/(2m+1), m = h/lambda."
+    ),
+    latex=(
+        r"T\,\mathrm{Var} \to \frac{S}{h^2}\,F(m),\qquad F(m) = \int_0^1 (1-r^m)^2\,dr = 1 - \frac{2}{m+1} + "
+        r"\frac{1}{2m+1}"
+    ),
     origin="derived",
     source=SOURCE,
     kind="exact",
@@ -173,7 +183,11 @@ def _first_direction(data: Any, cell: Mapping[str, Any]) -> np.ndarray:
 
 
 def _first_centre(t: Any, cell: Mapping[str, Any]) -> float:
-    return float(t.regularised_first_token_weight(cell["p_cot"], cell["ridge"])) if cell["direction"] == "relevant" else 0.0
+    return (
+        float(t.regularised_first_token_weight(cell["p_cot"], cell["ridge"]))
+        if cell["direction"] == "relevant"
+        else 0.0
+    )
 
 
 def _first_limit(t: Any, cell: Mapping[str, Any]) -> float:
@@ -227,20 +241,37 @@ _FIRST_CELLS = {
 FIRST_SPREAD = Claim(
     id="linear_model.first_token_variance",
     statement=(
-        "At large T the averaged weights of position 1 spread with T Var -> (S/h^2) F(h/lambda); the weights of the other signs "
+        "At large T the averaged weights of position 1 spread with T Var -> (S/h^2) F(h/lambda); the weights of "
+        "the other signs "
         "are uncorrelated for d >= 4, and at d = 3 the weights of x_2 and x_3 are negatively correlated."
     ),
-    latex=r"T\,\mathrm{Var}(\bar w_j) \to \frac{S_j}{h^2}\,F\!\left(\frac{h}{\lambda}\right),\quad h = \sigma'(w),\quad S_j = s^2 - (\lambda w)^2\mathbf 1[j=1]",
+    latex=(
+        r"T\,\mathrm{Var}(\bar w_j) \to \frac{S_j}{h^2}\,F\!\left(\frac{h}{\lambda}\right),\quad h = "
+        r"\sigma'(w),\quad S_j = s^2 - (\lambda w)^2\mathbf 1[j=1]"
+    ),
     origin="derived",
     source=SOURCE,
     kind="exact",
     domain=Domain({"p_cot": P_COT, "ridge": RIDGE}),
     functions=("linear_model.first_token_pair_asymptotic_variances",),
     evidence=(
-        Exact("enumeration", "curvature and gradient covariance over every prompt, d = 3, 4, 5", _first_enumerated, scope="cells", cost=0.2),
+        Exact(
+            "enumeration",
+            "curvature and gradient covariance over every prompt, d = 3, 4, 5",
+            _first_enumerated,
+            scope="cells",
+            cost=0.2,
+        ),
         _law_leg(
-            "trained weights against the normal law", ("first",), _FIRST_CELLS, _first_direction, _first_centre, _first_limit,
-            lambda cell: float(cell["d"]), 10_000, 4.0,
+            "trained weights against the normal law",
+            ("first",),
+            _FIRST_CELLS,
+            _first_direction,
+            _first_centre,
+            _first_limit,
+            lambda cell: float(cell["d"]),
+            10_000,
+            4.0,
         ),
     ),
     mutants=(
@@ -248,17 +279,27 @@ FIRST_SPREAD = Claim(
             "the limit is S/h^2, without the factor of the schedule",
             "F(h/lambda) is 0.38 at p = lambda = 0.2",
             theory={
-                **_replaced("first_token_asymptotic_variance", lambda v, p, ridge, relevant: v / _schedule_factor(p, ridge)),
-                **_replaced("first_token_pair_asymptotic_variances", lambda v, p, ridge: type(v)(*(x / _schedule_factor(p, ridge) for x in v))),
+                **_replaced(
+                    "first_token_asymptotic_variance", lambda v, p, ridge, relevant: v / _schedule_factor(p, ridge)
+                ),
+                **_replaced(
+                    "first_token_pair_asymptotic_variances",
+                    lambda v, p, ridge: type(v)(*(x / _schedule_factor(p, ridge) for x in v)),
+                ),
             },
         ),
         Mutant(
             "x_2 and x_3 are uncorrelated at d = 3",
             "a short sequence of length 3 agrees with x_1 iff x_2 x_3 = 1",
-            theory=_replaced("first_token_pair_asymptotic_variances", lambda v, p, ridge: type(v)(sum(v) / 2, sum(v) / 2)),
+            theory=_replaced(
+                "first_token_pair_asymptotic_variances", lambda v, p, ridge: type(v)(sum(v) / 2, sum(v) / 2)
+            ),
         ),
     ),
-    remarks="Finite T adds the trace of the first iterates, of relative order rho^2/(lambda^2 T); the limit needs T >> 1/lambda^2.",
+    remarks=(
+        "Finite T adds the trace of the first iterates, of relative order rho^2/(lambda^2 T); the limit "
+        "needs T >> 1/lambda^2."
+    ),
 )
 
 
@@ -328,14 +369,23 @@ def _stop_enumerated(lab: Lab) -> Iterator[Cell]:
 STOP_SPREAD = Claim(
     id="linear_model.stop_variance",
     statement="The same limit holds in five kinds of orthonormal directions of the stop position (d >= 4).",
-    latex=r"T\,\mathrm{Var} \to \frac{S}{h^2}F\!\left(\frac h\lambda\right)\ \text{ along }\ \tfrac{1 \pm x_1y_1}{\sqrt2},\ \tfrac{x_1 \pm y_1}{\sqrt2},\ x_j,\ y_1x_j",
+    latex=(
+        r"T\,\mathrm{Var} \to \frac{S}{h^2}F\!\left(\frac h\lambda\right)\ \text{ along }\ \tfrac{1 \pm "
+        r"x_1y_1}{\sqrt2},\ \tfrac{x_1 \pm y_1}{\sqrt2},\ x_j,\ y_1x_j"
+    ),
     origin="derived",
     source=SOURCE,
     kind="exact",
     domain=Domain({"p_cot": P_COT, "ridge": RIDGE}),
     functions=("linear_model.stop_asymptotic_variances",),
     evidence=(
-        Exact("enumeration", "curvature and gradient covariance over every prompt, d = 4, 5", _stop_enumerated, scope="cells", cost=0.2),
+        Exact(
+            "enumeration",
+            "curvature and gradient covariance over every prompt, d = 4, 5",
+            _stop_enumerated,
+            scope="cells",
+            cost=0.2,
+        ),
         _law_leg(
             "trained weights against the normal law",
             ("stop",),
@@ -343,14 +393,21 @@ STOP_SPREAD = Claim(
                 "quick": _spread(4, 0.2, 0.4, 1500, _STOP_NAMES),
                 "full": [*_spread(4, 0.2, 0.2, 20_000, _STOP_NAMES), *_spread(20, 0.2, 0.1, 40_000, _STOP_NAMES)],
             },
-            _stop_direction, _stop_centre, _stop_limit, lambda cell: 2.0 * cell["d"] + 2, 8000, 3.0,
+            _stop_direction,
+            _stop_centre,
+            _stop_limit,
+            lambda cell: 2.0 * cell["d"] + 2,
+            8000,
+            3.0,
         ),
     ),
     mutants=(
         Mutant(
             "along bias +- x_1 y_1 the mean gradient is not subtracted and the curvature is h, not 2h",
             "both features move the logit, so the curvature along their diagonal is twice that of one",
-            theory=_replaced("stop_asymptotic_variances", lambda v, p, ridge: _changed(v, agree=2 * v.agree, disagree=2 * v.disagree)),
+            theory=_replaced(
+                "stop_asymptotic_variances", lambda v, p, ridge: _changed(v, agree=2 * v.agree, disagree=2 * v.disagree)
+            ),
         ),
         Mutant(
             "idle features act after agreement only",
@@ -358,7 +415,10 @@ STOP_SPREAD = Claim(
             theory=_replaced("stop_asymptotic_variances", lambda v, p, ridge: _changed(v, idle=v.first_agree)),
         ),
     ),
-    remarks="The directions bias + x_1 y_1 and bias - x_1 y_1 are themselves correlated, with gradient covariance -lambda^2 z_+ z_-/2.",
+    remarks=(
+        "The directions bias + x_1 y_1 and bias - x_1 y_1 are themselves correlated, with gradient "
+        "covariance -lambda^2 z_+ z_-/2."
+    ),
 )
 
 
@@ -406,32 +466,56 @@ def _chain_cells(ridge: float, n_steps: int) -> list[dict[str, Any]]:
 CHAIN_SPREAD = Claim(
     id="linear_model.chain_variance",
     statement=(
-        "At position l an irrelevant weight spreads with T Var -> (S/h^2) F(m), h = lambda w (1 - lambda w), S = (lambda w)^2; "
+        "At position l an irrelevant weight spreads with T Var -> (S/h^2) F(m), h = lambda w (1 - lambda w), S = "
+        "(lambda w)^2; "
         "for two features that coincide on right prefixes the sum of their weights has the same with F(2m)."
     ),
-    latex=r"T\,\mathrm{Var} \to \frac{S}{h^2}F(m),\quad T\,\mathrm{Var}(w_i+w_j) \to \frac{S}{h^2}F(2m),\quad h = e(1-e),\ S = e^2,\ e = \lambda w",
+    latex=(
+        r"T\,\mathrm{Var} \to \frac{S}{h^2}F(m),\quad T\,\mathrm{Var}(w_i+w_j) \to \frac{S}{h^2}F(2m),\quad h "
+        r"= e(1-e),\ S = e^2,\ e = \lambda w"
+    ),
     origin="derived",
     source=SOURCE,
     kind="exact",
     domain=Domain({"ridge": RIDGE}),
     functions=("linear_model.chain_asymptotic_variance",),
     evidence=(
-        Exact("enumeration", "curvature and gradient covariance over every prompt, l = 4, d = 6", _chain_enumerated, scope="cells", cost=0.2),
+        Exact(
+            "enumeration",
+            "curvature and gradient covariance over every prompt, l = 4, d = 6",
+            _chain_enumerated,
+            scope="cells",
+            cost=0.2,
+        ),
         _law_leg(
-            "trained weights against the normal law", ("chain",), {"quick": _chain_cells(0.4, 1000), "full": _chain_cells(0.2, 20_000)},
-            _chain_direction, lambda t, cell: 0.0, _chain_limit, lambda cell: 2.0 * cell["d"] + cell["position"] - 1, 8000, 4.0,
+            "trained weights against the normal law",
+            ("chain",),
+            {"quick": _chain_cells(0.4, 1000), "full": _chain_cells(0.2, 20_000)},
+            _chain_direction,
+            lambda t, cell: 0.0,
+            _chain_limit,
+            lambda cell: 2.0 * cell["d"] + cell["position"] - 1,
+            8000,
+            4.0,
         ),
     ),
     mutants=(
         Mutant(
             "coincident features behave like single ones",
             "their common direction has twice the curvature",
-            theory={"linear_model.chain_asymptotic_variance": lambda ridge, coincident: _theory().chain_asymptotic_variance(ridge, False)},
+            theory={
+                "linear_model.chain_asymptotic_variance": lambda ridge, coincident: _theory().chain_asymptotic_variance(
+                    ridge, False
+                )
+            },
         ),
         Mutant(
             "the gradient variance is e(1-e)",
             "at the optimum every long sequence has the slope -e",
-            theory=_replaced("chain_asymptotic_variance", lambda v, ridge, coincident: v * (1 - _theory().chain_bias(ridge)) / _theory().chain_bias(ridge)),
+            theory=_replaced(
+                "chain_asymptotic_variance",
+                lambda v, ridge, coincident: v * (1 - _theory().chain_bias(ridge)) / _theory().chain_bias(ridge),
+            ),
         ),
     ),
 )
@@ -486,7 +570,7 @@ def _slope(x: Sequence[float], cells: Sequence[Interval]) -> Interval:
 
 
 def _predicted_slope(t: Any, name: str, cells: Sequence[Mapping[str, Any]], trace: float) -> float:
-    """Exponent of the median of |w - w*|^2: a sum of d squared normals, each with the limiting variance and the trace."""
+    """Exponent of the median of |w - w*|^2, a sum of d squared normals with the limiting variance and the trace."""
     from scipy.stats import chi2
 
     y = []
@@ -530,7 +614,7 @@ def _exponent_leg(name: str, cells: list[dict[str, Any]], cost: float) -> Simula
 
 
 def _bound_exponents(lab: Lab) -> Iterator[Cell]:
-    """Samples that Proposition 1's statistical term asks for: exponent 2 in d, 2 in 1/epsilon, 1 in 1/delta, 2 in 1/lambda."""
+    """Samples that Proposition 1 asks for: exponent 2 in d, 2 in 1/epsilon, 1 in 1/delta, 2 in 1/lambda."""
     t = lab.theory.linear_model
     rho, lam, delta, scale = sp.symbols("rho lambda delta s", positive=True)
     n_steps = sp.Symbol("T", positive=True)
@@ -544,10 +628,14 @@ def _bound_exponents(lab: Lab) -> Iterator[Cell]:
 EXPONENTS = Claim(
     id="linear_model.sample_complexity_exponents",
     statement=(
-        "The squared error of position 1 is proportional to d/T at large T, so d/epsilon^2 samples are needed, where the bound "
+        "The squared error of position 1 is proportional to d/T at large T, so d/epsilon^2 samples are needed, "
+        "where the bound "
         "asks for d^2/(lambda^2 epsilon^2 delta)."
     ),
-    latex=r"\mathbb{E}\,|\bar w - w_\lambda|^2 \propto \frac{d}{T}, \qquad \text{bound: } \frac{T}{1+\ln T} = \frac{d^2}{4\lambda^2\epsilon^2\delta}",
+    latex=(
+        r"\mathbb{E}\,|\bar w - w_\lambda|^2 \propto \frac{d}{T}, \qquad \text{bound: } \frac{T}{1+\ln T} = "
+        r"\frac{d^2}{4\lambda^2\epsilon^2\delta}"
+    ),
     origin="derived",
     source=SOURCE,
     kind="rate",
@@ -578,6 +666,7 @@ EXPONENTS = Claim(
 
 # ---------------------------------------------------------------- when the limit applies
 
+
 def _wide(data: Any, cell: Mapping[str, Any], theory: Any) -> Counts:
     """Runs beyond one standard deviation of a normal law with twice the limiting variance."""
     limit = theory.linear_model.first_token_asymptotic_variance(cell["p_cot"], cell["ridge"], False)
@@ -588,7 +677,8 @@ def _wide(data: Any, cell: Mapping[str, Any], theory: Any) -> Counts:
 EARLY = Claim(
     id="linear_model.transient",
     statement=(
-        "At lambda^2 T <= 1 the spread of the averaged weights is not yet the limit's: at d = 20 it is at least twice as large."
+        "At lambda^2 T <= 1 the spread of the averaged weights is not yet the limit's: at d = 20 it is at least "
+        "twice as large."
     ),
     latex=r"\lambda^2 T \le 1 \implies T\,\mathrm{Var}(\bar w_j) \ge 2\,\frac{S}{h^2}F\!\left(\frac h\lambda\right)",
     origin="derived",
@@ -623,7 +713,9 @@ EARLY = Claim(
             theory={"linear_model.first_token_asymptotic_variance": lambda p, ridge, relevant: 2500 * 20 / ridge**2},
         ),
     ),
-    remarks="So small ridges need T >> 1/lambda^2 before calibration; position l, which is separable, is the exception.",
+    remarks=(
+        "So small ridges need T >> 1/lambda^2 before calibration; position l, which is separable, is the exception."
+    ),
 )
 
 # ---------------------------------------------------------------- the window around 1/3
@@ -633,7 +725,9 @@ def _window_identity(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.linear_model
     for d in (4, 20):
         limit = t.stop_agree_logit_asymptotic_variance(d, 1 / 3, 1e-9)
-        yield lab.close({"d": d, "p_cot": "1/3"}, limit / (12 * d), 1.0, 1e-6, "T Var(logit | agree) -> 12 d as lambda -> 0")
+        yield lab.close(
+            {"d": d, "p_cot": "1/3"}, limit / (12 * d), 1.0, 1e-6, "T Var(logit | agree) -> 12 d as lambda -> 0"
+        )
         for n_steps in (1000, 10**6):
             width = t.threshold_width(d, n_steps)
             one_sigma = t.greedy_continue_share(d, 1 / 3 + width, n_steps)
@@ -646,7 +740,9 @@ def _window_identity(lab: Lab) -> Iterator[Cell]:
 def _window_cells(profile: str) -> list[dict[str, Any]]:
     if profile == "quick":
         return [{"d": 5, "p_cot": p, "ridge": 0.1, "n_steps": 8000} for p in (1 / 3 - 0.02, 1 / 3 + 0.02)]
-    return [{"d": 20, "p_cot": 1 / 3 + gap, "ridge": 0.02, "n_steps": 200_000} for gap in (-0.006, -0.003, 0.003, 0.006)]
+    return [
+        {"d": 20, "p_cot": 1 / 3 + gap, "ridge": 0.02, "n_steps": 200_000} for gap in (-0.006, -0.003, 0.003, 0.006)
+    ]
 
 
 def _window_prediction(theory: Any, cell: Mapping[str, Any]) -> tuple[float, float]:
@@ -668,7 +764,8 @@ WINDOW = Claim(
     id="linear_model.threshold_window",
     statement=(
         "Near p = 1/3 and for small ridge the share of prompts on which greedy decoding goes on is about "
-        "Phi((9/2)(p - 1/3)/sqrt(12 d/T)): the threshold has width 0.77 sqrt(d/T) in p, with half-way point 1/3 at every d."
+        "Phi((9/2)(p - 1/3)/sqrt(12 d/T)): the threshold has width 0.77 sqrt(d/T) in p, with half-way point 1/3 "
+        "at every d."
     ),
     latex=r"P(\text{go on}) \approx \Phi\!\left(\frac{\tfrac92\,(p-\tfrac13)}{\sqrt{12\,d/T}}\right)",
     origin="derived",
@@ -683,8 +780,12 @@ WINDOW = Claim(
             "linear_model.pretrain",
             cells=_window_cells,
             parameters=lambda cell: {
-                "d": cell["d"], "p_cot": cell["p_cot"], "n_samples": cell["n_steps"], "ridge": cell["ridge"],
-                "positions": ("stop",), "n_prompts": 64,
+                "d": cell["d"],
+                "p_cot": cell["p_cot"],
+                "n_samples": cell["n_steps"],
+                "ridge": cell["ridge"],
+                "positions": ("stop",),
+                "n_prompts": 64,
             },
             extract=lambda data, cell: Means((data["stop_agree"].values <= 0.5).mean(axis=1), 0.0, 1.0),
             predict=_window_prediction,
@@ -709,12 +810,19 @@ WINDOW = Claim(
             "the half-way point is at p = 0.36",
             "ridge never moves the sign of the logit from 1/3 - p",
             theory={
-                "linear_model.regularised_stop_logit_agree": lambda p, ridge: _theory().regularised_stop_logit_agree(p - 0.36 + 1 / 3, ridge),
-                "linear_model.greedy_continue_share": lambda d, p, n: _theory().greedy_continue_share(d, p - 0.36 + 1 / 3, n),
+                "linear_model.regularised_stop_logit_agree": lambda p, ridge: _theory().regularised_stop_logit_agree(
+                    p - 0.36 + 1 / 3, ridge
+                ),
+                "linear_model.greedy_continue_share": lambda d, p, n: _theory().greedy_continue_share(
+                    d, p - 0.36 + 1 / 3, n
+                ),
             },
         ),
     ),
-    remarks="The prediction is an interval: the variance of the logit at finite T lies above its limit by the trace of the first iterates.",
+    remarks=(
+        "The prediction is an interval: the variance of the logit at finite T lies above its limit by the "
+        "trace of the first iterates."
+    ),
 )
 
 CLAIMS = (FACTOR, FIRST_SPREAD, STOP_SPREAD, CHAIN_SPREAD, EXPONENTS, EARLY, WINDOW)

@@ -195,13 +195,17 @@ def _logarithmic_steps(
             f"{where}: the root lies between 0 and Z", lambda z: _residual(t, row, z, P, LAMBDA), *ends, box
         )
         size = logit if rising else -logit
-        unsigned = shipped.replace(lambda e: isinstance(e, sp.Abs), lambda e: _unsign(e.args[0], box))
+        unsigned = _without_abs(shipped, box)
         sharp = LAMBDA * size / mass
         if not paper:
-            proof.identity(f"{where}: the bound is lambda |Z| / mass", split_logarithms(unsigned), split_logarithms(sharp))
+            proof.identity(
+                f"{where}: the bound is lambda |Z| / mass", split_logarithms(unsigned), split_logarithms(sharp)
+            )
         else:
             factor = sp.cancel(sp.together(split_logarithms(unsigned) / split_logarithms(sharp)))
-            proof.step(f"{where}: the bound is a rational multiple of lambda |Z| / mass", not factor.has(sp.log, LAMBDA))
+            proof.step(
+                f"{where}: the bound is a rational multiple of lambda |Z| / mass", not factor.has(sp.log, LAMBDA)
+            )
             gap = sp.factor(sp.numer(sp.together(factor - 1)) * sp.denom(sp.together(factor - 1)))
             proof.step(
                 f"{where}: the multiple is at least 1, as the gap {gap} is a square or certified",
@@ -225,6 +229,11 @@ def _unsign(argument: sp.Expr, box: Mapping[Any, Any]) -> sp.Expr:
     if nonnegative(joined, box):
         return joined
     return -joined if nonnegative(-joined, box) else sp.Abs(joined)
+
+
+def _without_abs(expression: sp.Expr, box: Mapping[Any, Any]) -> sp.Expr:
+    """The expression with every absolute value resolved whose sign is certified on the box."""
+    return expression.replace(lambda e: isinstance(e, sp.Abs), lambda e: _unsign(e.args[0], box))
 
 
 def _square(expression: sp.Expr, box: Mapping[Any, Any]) -> bool:
@@ -309,7 +318,10 @@ def _tightness(row: Row, bound: str) -> Callable[[Lab], dict[str, Any]]:
             "ratio": ratios[best],
             "interval": [min(ratios.values()), max(ratios.values())],
             "vacuous": vacuous,
-            "detail": f"bias / bound over p in [.01, .9] and lambda in [1e-4, 1]; largest at p = {best[0]}, lambda = {best[1]}",
+            "detail": (
+                f"bias / bound over p in [.01, .9] and lambda in [1e-4, 1]; largest at p = {best[0]}, "
+                f"lambda = {best[1]}"
+            ),
         }
 
     return measure
@@ -335,8 +347,12 @@ def _figure(row: Row) -> Callable[[ClaimResult], Figure]:
                 label = f", p = {p}" if row.takes_share else ""
                 arguments = row.arguments(p, ridges)
                 exact = getattr(t, row.name + "_bias")(*arguments)
-                theory_line(ax, ridges, getattr(t, row.name + "_bias_bound")(*arguments) / exact, f"sharper bound{label}")
-                theory_line(ax, ridges, getattr(t, row.name + "_bias_bound_paper")(*arguments) / exact, f"published{label}")
+                theory_line(
+                    ax, ridges, getattr(t, row.name + "_bias_bound")(*arguments) / exact, f"sharper bound{label}"
+                )
+                theory_line(
+                    ax, ridges, getattr(t, row.name + "_bias_bound_paper")(*arguments) / exact, f"published{label}"
+                )
             ax.axhline(1, color="0.5", linewidth=0.8)
             ax.set(xscale="log", yscale="log", xlabel=r"ridge $\lambda$", ylabel="bound / exact bias")
             ax.legend()
@@ -402,12 +418,11 @@ def _never_larger(lab: Lab) -> list[Cell]:
     proof = Proof()
     for low, high in ((0, THIRD), (THIRD, 1)):
         box = {P: (low, high), LAMBDA: (0, INFINITY)}
-        unsigned = [
-            f(P, LAMBDA).replace(lambda e: isinstance(e, sp.Abs), lambda e: _unsign(e.args[0], box))  # noqa: B023
-            for f in (t.stop_agree_bias_bound, t.stop_agree_bias_bound_paper)
-        ]
+        unsigned = [_without_abs(f(P, LAMBDA), box) for f in (t.stop_agree_bias_bound, t.stop_agree_bias_bound_paper)]
         ratio = sp.cancel(sp.together(split_logarithms(unsigned[1]) / split_logarithms(unsigned[0])))
-        proof.identity(f"{low} < p < {high}: ratio - 1 = (3p-1)^2 / (8p(1-p))", ratio - 1, (3 * P - 1) ** 2 / (8 * P * (1 - P)))
+        proof.identity(
+            f"{low} < p < {high}: ratio - 1 = (3p-1)^2 / (8p(1-p))", ratio - 1, (3 * P - 1) ** 2 / (8 * P * (1 - P))
+        )
     proof.identity("(1+p)^2 - 8p(1-p) = (3p-1)^2", (1 + P) ** 2 - 8 * P * (1 - P), (3 * P - 1) ** 2)
     proof.positive("8p(1-p) > 0", 8 * P * (1 - P), {P: (0, 1)})
 
@@ -473,8 +488,12 @@ def _ratio_certificate(row: Row) -> Callable[[Lab], list[Cell]]:
             slope_at_end = sp.simplify(-sp.diff(residual, z).subs(z, logit))
             value_at_end = residual.subs(z, logit)
             # |Z - root| <= |R(Z)| / min slope, and the slope sigma' is least at Z, the end farthest from 0.
-            proof.identity("ratio = 1 - |R(Z)| / (|Z| slope(Z))", ratio, 1 - sp.simplify(-value_at_end / logit) / slope_at_end)
-            bend = sp.diff(1 / (1 + sp.exp(-z)), z, 2).subs(sp.exp(-z), 1 / generator).subs(sp.exp(-2 * z), generator**-2)
+            proof.identity(
+                "ratio = 1 - |R(Z)| / (|Z| slope(Z))", ratio, 1 - sp.simplify(-value_at_end / logit) / slope_at_end
+            )
+            bend = (
+                sp.diff(1 / (1 + sp.exp(-z)), z, 2).subs(sp.exp(-z), 1 / generator).subs(sp.exp(-2 * z), generator**-2)
+            )
             proof.positive("sigma' decreases away from 0 (sigma'' < 0 for z > 0)", -bend, {generator: (1, INFINITY)})
             proof.identity("sigma' is even", _logistic_slope(z) - _logistic_slope(-z), sp.Integer(0))
             proof.identity("the ratio is 1 at lambda = 0", ratio.subs(LAMBDA, 0), sp.Integer(1))
@@ -490,7 +509,11 @@ def _ratio_certificate(row: Row) -> Callable[[Lab], list[Cell]]:
             proof.identity("the bound is m times Newton's step from u", ratio * U, newton)
             generator = sp.Symbol("E", positive=True)
             bend = sp.diff(1 / (1 + sp.exp(z)), z, 2).subs(sp.exp(2 * z), generator**2).subs(sp.exp(z), generator)
-            proof.positive("the residual is convex for z > 0, so Newton's step stays left of the root", bend, {generator: (1, INFINITY)})
+            proof.positive(
+                "the residual is convex for z > 0, so Newton's step stays left of the root",
+                bend,
+                {generator: (1, INFINITY)},
+            )
             proof.step("the ratio tends to 1 as u = W(1/m) -> inf", sp.limit(ratio, U, INFINITY) == 1)
 
         def margin(ridge: Any, p: Any = None) -> Any:
@@ -513,7 +536,10 @@ def _ratio_cells(row: Row) -> Callable[[Lab], Iterator[Cell]]:
         for p in (0.01, 0.2, 0.4, 0.9) if row.takes_share else (0.5,):
             for ridge in (1e-8, 1e-4, 1e-2, 1.0, 100.0):
                 arguments = row.arguments(p, ridge)
-                bias, low = getattr(t, f"{row.name}_bias")(*arguments), getattr(t, f"{row.name}_bias_lower_bound")(*arguments)
+                bias, low = (
+                    getattr(t, f"{row.name}_bias")(*arguments),
+                    getattr(t, f"{row.name}_bias_lower_bound")(*arguments),
+                )
                 cell = {"p_cot": p, "ridge": ridge} if row.takes_share else {"ridge": ridge}
                 yield lab.true(cell, low <= bias * (1 + 2**-45), f"{low:.6g} <= {bias:.6g}")
 
@@ -525,7 +551,8 @@ def _ratio_claim(row: Row) -> Claim:
     return Claim(
         id=f"linear_model.{row.name}_bias_attained",
         statement=(
-            f"The sharper bound on the ridge bias {row.says} is attained in the limit: bias / bound is at least an explicit "
+            f"The sharper bound on the ridge bias {row.says} is attained in the limit: bias / bound is at least "
+            f"an explicit "
             "ratio that tends to 1 as lambda -> 0."
         ),
         latex=_RATIOS[row.name],
@@ -554,10 +581,19 @@ def _ratio_claim(row: Row) -> Claim:
 
 
 _RATIOS = {
-    "first_token": r"\frac{|P_\lambda-P|}{\lambda\ln\frac{1+p}{1-p}} \ge \Bigl(1+\frac{4\lambda}{1-p^2}\Bigr)^{-1} \to 1",
-    "stop_agree": r"\frac{(1+p)\,|P_\lambda-P|}{\lambda\,|\ln\frac{2p}{1-p}|} \ge \Bigl(1+\frac{\lambda(1+p)}{2p(1-p)}\Bigr)^{-1} \to 1",
+    "first_token": (
+        r"\frac{|P_\lambda-P|}{\lambda\ln\frac{1+p}{1-p}} \ge "
+        r"\Bigl(1+\frac{4\lambda}{1-p^2}\Bigr)^{-1} \to 1"
+    ),
+    "stop_agree": (
+        r"\frac{(1+p)\,|P_\lambda-P|}{\lambda\,|\ln\frac{2p}{1-p}|} \ge "
+        r"\Bigl(1+\frac{\lambda(1+p)}{2p(1-p)}\Bigr)^{-1} \to 1"
+    ),
     "stop_disagree": r"\frac{|P_\lambda-P|}{mW} \ge 1-\frac{u(1+u)}{W+(1+u)^2} \to 1,\quad u = e^{-W},\ W = W(1/m)",
-    "chain": r"\frac{|P_\lambda-P|}{\lambda W} \ge 1-\frac{u(1+u)}{W+(1+u)^2} \to 1,\quad u = e^{-W},\ W = W(1/\lambda)",
+    "chain": (
+        r"\frac{|P_\lambda-P|}{\lambda W} \ge 1-\frac{u(1+u)}{W+(1+u)^2} \to 1,\quad u = e^{-W},\ W = "
+        r"W(1/\lambda)"
+    ),
 }
 
 
@@ -591,7 +627,9 @@ class _Misprinted:
 
 MISPRINT = Claim(
     id="linear_model.first_token_bias_misprint",
-    statement="The ridge bias of P(y_1 = x_1) is at most ln((1+p)/(1-p)) / (lambda (1-p^2)), with lambda in the denominator.",
+    statement=(
+        "The ridge bias of P(y_1 = x_1) is at most ln((1+p)/(1-p)) / (lambda (1-p^2)), with lambda in the denominator."
+    ),
     latex=r"|P_\lambda - P| \le \frac{\ln\frac{1+p}{1-p}}{\lambda\,(1-p^2)}",
     origin="derived",
     source="a circulating transcription of Proposition 1; strong convexity puts lambda in the numerator",
@@ -609,10 +647,14 @@ MISPRINT = Claim(
         Mutant(
             "the misprint without 1/(1-p^2)",
             "the same at p = 1/2 and lambda = 10",
-            theory={"linear_model.first_token_bias_bound_paper": lambda p, ridge: _theory().first_token_bias_bound(p, ridge)},
+            theory={
+                "linear_model.first_token_bias_bound_paper": lambda p, ridge: _theory().first_token_bias_bound(p, ridge)
+            },
         ),
     ),
-    remarks="True but useless for small lambda, false for large: at p = 1/2, lambda = 10 the bias is 0.24 against 0.15.",
+    remarks=(
+        "True but useless for small lambda, false for large: at p = 1/2, lambda = 10 the bias is 0.24 against 0.15."
+    ),
 )
 
 CLAIMS = (

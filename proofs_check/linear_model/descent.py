@@ -28,7 +28,7 @@ __all__ = ["CLAIMS"]
 
 STEPS = Integer(1, meaning="steps T of a position", symbol="T", largest_drawn=10**6)
 DELTA = Real(0, 1, open_low=True, meaning="failure probability", symbol=r"\delta")
-SCHEDULE = {"d": LENGTH, "p_cot": P_COT, "ridge": RIDGE, "n_steps": STEPS, "delta": DELTA}
+SCHEDULE: dict[str, Real | Integer] = {"d": LENGTH, "p_cot": P_COT, "ridge": RIDGE, "n_steps": STEPS, "delta": DELTA}
 T, D, RHO2, DELTA_ = (sp.Symbol(name, positive=True) for name in ("T", "d", "rho2", "delta"))
 
 
@@ -45,11 +45,13 @@ def _induction(lab: Lab) -> Iterator[Cell]:
     """T times the average grows by the new iterate, and the new iterate is the scaled sum of the gradients."""
     w, g, t = sp.symbols("w g t", positive=True)
     literal = w - (LAMBDA * w + g) / (LAMBDA * t)
-    yield lab.true({"T": "symbol"}, is_zero(t * literal - ((t - 1) * w - g / LAMBDA)), "t w_(t+1) = (t-1) w_t - g_t/lambda")
+    yield lab.true(
+        {"T": "symbol"}, is_zero(t * literal - ((t - 1) * w - g / LAMBDA)), "t w_(t+1) = (t-1) w_t - g_t/lambda"
+    )
     weights = lab.theory.linear_model.averaged_iterate_weights
     for n_steps in range(1, 41):
         before, after = weights(n_steps, exact=True), weights(n_steps + 1, exact=True)
-        # T (average over T) has weights T c_s; adding iterate T+1, which is -1/(lambda T) sum_{s<=T} g_s, adds 1/T each.
+        # T times the average has weights T c_s; iterate T+1 is -1/(lambda T) sum_{s<=T} g_s and adds 1/T to each.
         grown = [n_steps * c + Fraction(1, n_steps) for c in before]
         ok = all((n_steps + 1) * a == b for a, b in zip(after, grown, strict=False)) and after[-1] == 0
         yield lab.true({"T": n_steps}, ok, "weights of T+1 from those of T; the last sample never enters")
@@ -74,7 +76,9 @@ def _small_steps(lab: Lab) -> Iterator[Cell]:
 
 
 @lru_cache(maxsize=4)
-def _literal_run(seed: int, d: int, p: float, n_samples: int, ridge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _literal_run(
+    seed: int, d: int, p: float, n_samples: int, ridge: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The literal algorithm at position 1 on the simulator's own draws: average, each step's gradient, its features."""
     from sims.linear_model import draw_demonstrations
 
@@ -129,7 +133,8 @@ def _uniform_weights(n_steps: int, *, exact: bool = False) -> Any:
 ACCUMULATION = Claim(
     id="linear_model.accumulation_form",
     statement=(
-        "The average of the iterates of SGD with steps 1/(lambda t) from 0 is -1/lambda times the sum of the loss gradients "
+        "The average of the iterates of SGD with steps 1/(lambda t) from 0 is -1/lambda times the sum of the "
+        "loss gradients "
         "with weights (H_(T-1) - H_(s-1))/T; the T-th sample never enters."
     ),
     latex=r"\bar w = -\frac1\lambda \sum_{s=1}^{T} \frac{H_{T-1} - H_{s-1}}{T}\; g_s f_s",
@@ -141,7 +146,12 @@ ACCUMULATION = Claim(
     evidence=(
         Exact("identity", "induction in T on the weights", _induction),
         Exact("enumeration", "the literal recursion with symbolic gradients, T = 1..8", _small_steps, scope="cells"),
-        Exact("enumeration", "the compiled simulator against the literal algorithm on its draws", _kernel_cells, scope="cells"),
+        Exact(
+            "enumeration",
+            "the compiled simulator against the literal algorithm on its draws",
+            _kernel_cells,
+            scope="cells",
+        ),
     ),
     mutants=(
         Mutant(
@@ -185,14 +195,18 @@ def _norm_cells(lab: Lab) -> Iterator[Cell]:
         trained = lab.sims.linear_model.pretrain(d, 0.3, 2, ridge, range(4), positions=("first",), weights=True)
         norms = 2 * np.linalg.norm(trained["w_first"].values, axis=1)
         bound = float(lab.theory.linear_model.iterate_norm_bound(d, ridge))
-        yield lab.true({"d": d, "ridge": ridge}, bool((norms <= bound).all()), f"|w_2| = {norms.max():.6g} <= {bound:.6g}")
+        yield lab.true(
+            {"d": d, "ridge": ridge}, bool((norms <= bound).all()), f"|w_2| = {norms.max():.6g} <= {bound:.6g}"
+        )
 
 
 def _norm_tightness(lab: Lab) -> dict[str, Any]:
     ratios = []
     for d, ridge in ((3, 0.1), (10, 1.0), (10, 0.05)):
         for n_steps in (2, 3, 5, 20):
-            trained = lab.sims.linear_model.pretrain(d, 0.3, n_steps, ridge, range(20), positions=("first",), weights=True)
+            trained = lab.sims.linear_model.pretrain(
+                d, 0.3, n_steps, ridge, range(20), positions=("first",), weights=True
+            )
             # The average over T iterates, times T/(T-1) for the zero first one, is at most the largest iterate.
             norms = np.linalg.norm(trained["w_first"].values, axis=1) * n_steps / (n_steps - 1)
             ratios.append(float(norms.max()) / float(lab.theory.linear_model.iterate_norm_bound(d, ridge)))
@@ -346,7 +360,10 @@ def _slack(
             "ratio": best[0],
             "interval": [float(best[1]), float(best[2])],
             "vacuous": vacuous,
-            "detail": f"(1 - delta)-quantile of the error / bound; from {least[0]:.2g} at {least[3]} to {best[0]:.2g} at {best[3]}",
+            "detail": (
+                f"(1 - delta)-quantile of the error / bound; from {least[0]:.2g} at {least[3]} to "
+                f"{best[0]:.2g} at {best[3]}"
+            ),
         }
 
     return measure
@@ -364,7 +381,7 @@ def _statistical(row: str, derive: Callable[[Any], tuple[Any, Any]]) -> Exact:
 
 
 def _deviation(rho2: Any) -> Any:
-    """sigma is 1/4-Lipschitz, |<w - w*, f>| <= rho |w - w*|, (lambda/2)|w - w*|^2 <= 2 rho^2 (1 + ln T)/(delta lambda T)."""
+    """A quarter of rho |w - w*|, where (lambda/2)|w - w*|^2 <= 2 rho^2 (1 + ln T)/(delta lambda T)."""
     gap = (2 * sp.sqrt(RHO2)) ** 2 / (2 * LAMBDA * T) * (1 + sp.log(T)) / DELTA_
     return sp.simplify(sp.sqrt(RHO2) * sp.sqrt(2 * gap / LAMBDA) / 4).subs(RHO2, rho2)
 
@@ -466,7 +483,15 @@ def _slack_figure(
                 theory_line(ax, sizes, [bound(t, c) for c in cells], f"bound, d = {d}")
                 found = [errors(pretrain(**parameters(c), seeds=range(100))) for c in cells]
                 low, high = zip(*(quantile_interval(f, 0.9, 0.01) for f in found), strict=True)
-                simulated_points(ax, sizes, [float(np.quantile(f, 0.9)) for f in found], low, high, f"measured 90 % quantile, d = {d}", index)
+                simulated_points(
+                    ax,
+                    sizes,
+                    [float(np.quantile(f, 0.9)) for f in found],
+                    low,
+                    high,
+                    f"measured 90 % quantile, d = {d}",
+                    index,
+                )
             ax.axhspan(1, max(ax.get_ylim()[1], 2), color="0.9", zorder=0)
             ax.text(sizes[0], 1.1, "vacuous", va="bottom")
             ax.set(xscale="log", yscale="log", xlabel="steps T", ylabel="error of the probability")
@@ -482,7 +507,10 @@ FIRST = _proposition(
     "first_token",
     "Proposition 1",
     "|P(y_1 = x_1) - (1+p)/2| <= d/(2 lambda) sqrt((1 + ln T)/(delta T)) + lambda ln((1+p)/(1-p))/(1-p^2)",
-    rf"\Bigl|P(y_1=x_1) - \tfrac{{1+p}}{{2}}\Bigr| \le \frac{{d}}{{2\lambda}}{_TERM} + \frac{{\lambda\ln\frac{{1+p}}{{1-p}}}}{{1-p^2}}",
+    (
+        rf"\Bigl|P(y_1=x_1) - \tfrac{{1+p}}{{2}}\Bigr| \le \frac{{d}}{{2\lambda}}{_TERM} + "
+        rf"\frac{{\lambda\ln\frac{{1+p}}{{1-p}}}}{{1-p^2}}"
+    ),
     _first_errors,
     _first_bound,
     _two_heads,
@@ -496,8 +524,14 @@ FIRST = _proposition(
 AGREE = _proposition(
     "stop_agree",
     "Proposition 2",
-    "|P(EOS | y_1 = x_1) - (1-p)/(1+p)| <= 2(d+1)/lambda sqrt((1 + ln T)/(delta T)) + lambda (1+p)|ln(2p/(1-p))|/(8p(1-p))",
-    rf"\Bigl|P(\mathrm{{EOS}}\mid y_1=x_1) - \tfrac{{1-p}}{{1+p}}\Bigr| \le \frac{{2(d+1)}}{{\lambda}}{_TERM} + \frac{{\lambda(1+p)|\ln\frac{{2p}}{{1-p}}|}}{{8p(1-p)}}",
+    (
+        "|P(EOS | y_1 = x_1) - (1-p)/(1+p)| <= 2(d+1)/lambda sqrt((1 + ln T)/(delta T)) + lambda "
+        "(1+p)|ln(2p/(1-p))|/(8p(1-p))"
+    ),
+    (
+        rf"\Bigl|P(\mathrm{{EOS}}\mid y_1=x_1) - \tfrac{{1-p}}{{1+p}}\Bigr| \le \frac{{2(d+1)}}{{\lambda}}{_TERM} + "
+        rf"\frac{{\lambda(1+p)|\ln\frac{{2p}}{{1-p}}|}}{{8p(1-p)}}"
+    ),
     _agree_errors,
     _agree_bound,
     _two_heads,
@@ -527,12 +561,18 @@ DISAGREE = _proposition(
 CHAIN = _proposition(
     "chain",
     "Proposition 3",
-    "P(wrong token at l = d) <= (3d-1)/(2 lambda) sqrt((1 + ln T)/(delta T)) + sqrt(lambda) (and with 2d+l-1 at every l)",
+    (
+        "P(wrong token at l = d) <= (3d-1)/(2 lambda) sqrt((1 + ln T)/(delta T)) + sqrt(lambda) (and with 2d+l-1 at "
+        "every l)"
+    ),
     rf"P(\text{{wrong token at }} l) \le \frac{{2d+l-1}}{{2\lambda}}{_TERM} + \sqrt{{\lambda}}",
     _last_chain_errors,
     _chain_bound,
     _chain_runs,
-    lambda t: (t.chain_error_bound(5, 4, LAMBDA, T, DELTA_) - t.chain_bias_bound_paper(LAMBDA), _deviation(sp.Integer(13))),
+    lambda t: (
+        t.chain_error_bound(5, 4, LAMBDA, T, DELTA_) - t.chain_bias_bound_paper(LAMBDA),
+        _deviation(sp.Integer(13)),
+    ),
     8.0,
 )
 
@@ -548,8 +588,14 @@ def _printed(lab: Lab) -> Iterator[Cell]:
 
 PRINTED = Claim(
     id="linear_model.printed_statistical_term",
-    statement="The statistical term printed in Proposition 2 is exactly twice what its argument gives, (d+1)/lambda: valid, and looser.",
-    latex=rf"\frac{{2(d+1)}}{{\lambda}}{_TERM} = 2\cdot\frac14\cdot\frac{{2\rho^2}}{{\lambda}}{_TERM},\qquad \rho^2 = 2d+2",
+    statement=(
+        "The statistical term printed in Proposition 2 is exactly twice what its argument gives, "
+        "(d+1)/lambda: valid, and looser."
+    ),
+    latex=(
+        rf"\frac{{2(d+1)}}{{\lambda}}{_TERM} = 2\cdot\frac14\cdot\frac{{2\rho^2}}{{\lambda}}{_TERM},\qquad "
+        rf"\rho^2 = 2d+2"
+    ),
     origin="derived",
     source=f"re-derivation of {PAPER}, Proposition 2",
     kind="exact",
@@ -565,7 +611,9 @@ PRINTED = Claim(
         Mutant(
             "the logistic function has slope 1/2",
             "its slope is at most 1/4",
-            theory={"linear_model.probability_deviation_bound": lambda *a: 2 * _theory().probability_deviation_bound(*a)},
+            theory={
+                "linear_model.probability_deviation_bound": lambda *a: 2 * _theory().probability_deviation_bound(*a)
+            },
         ),
     ),
 )
@@ -578,23 +626,35 @@ def _gap_identity(lab: Lab) -> list[Cell]:
     t = lab.theory.linear_model
     proof = Proof()
     gap = t.objective_gap_bound(RHO2, LAMBDA, T, DELTA_)
-    proof.identity("mean gap G^2 (1 + ln T)/(2 lambda T) with G = 2 rho, over delta", gap, (2 * sp.sqrt(RHO2)) ** 2 * (1 + sp.log(T)) / (2 * LAMBDA * T * DELTA_))
+    proof.identity(
+        "mean gap G^2 (1 + ln T)/(2 lambda T) with G = 2 rho, over delta",
+        gap,
+        (2 * sp.sqrt(RHO2)) ** 2 * (1 + sp.log(T)) / (2 * LAMBDA * T * DELTA_),
+    )
     # |gradient| <= |g| rho + lambda |w| <= rho + lambda rho/lambda.
     norm = sp.sqrt(RHO2) + LAMBDA * t.iterate_norm_bound(RHO2, LAMBDA)
     proof.identity("every gradient has norm at most 2 rho", norm, 2 * sp.sqrt(RHO2))
     # H_T <= 1 + ln T: ln(1 + x) >= x/(1 + x) at x = 1/t, as the difference is 0 at 0 with slope x/(1 + x)^2.
     x = sp.Symbol("x", positive=True)
     difference = sp.log(1 + x) - x / (1 + x)
-    proof.step("1/(t+1) <= ln((t+1)/t)", difference.subs(x, 0) == 0 and is_zero(sp.diff(difference, x) - x / (1 + x) ** 2))
+    proof.step(
+        "1/(t+1) <= ln((t+1)/t)", difference.subs(x, 0) == 0 and is_zero(sp.diff(difference, x) - x / (1 + x) ** 2)
+    )
     proof.identity(
         "strong convexity and Cauchy-Schwarz give the logit bound",
         sp.powdenest(t.logit_deviation_bound(RHO2, LAMBDA, T, DELTA_) ** 2, force=True),
         RHO2 * 2 * gap / LAMBDA,
     )
-    proof.identity("a quarter of it for probabilities", t.probability_deviation_bound(RHO2, LAMBDA, T, DELTA_) * 4, t.logit_deviation_bound(RHO2, LAMBDA, T, DELTA_))
+    proof.identity(
+        "a quarter of it for probabilities",
+        t.probability_deviation_bound(RHO2, LAMBDA, T, DELTA_) * 4,
+        t.logit_deviation_bound(RHO2, LAMBDA, T, DELTA_),
+    )
     z = sp.Symbol("z", real=True)
     slope = sp.exp(-z) / (1 + sp.exp(-z)) ** 2
-    proof.identity("1/4 - sigma' is a square", sp.Rational(1, 4) - slope, ((1 - sp.exp(-z)) / (2 * (1 + sp.exp(-z)))) ** 2)
+    proof.identity(
+        "1/4 - sigma' is a square", sp.Rational(1, 4) - slope, ((1 - sp.exp(-z)) / (2 * (1 + sp.exp(-z)))) ** 2
+    )
 
     def witness() -> dict[str, str] | None:
         # The first lemma's right side is fixed by the argument; a different constant is not this statement.
@@ -608,7 +668,7 @@ def _gap_identity(lab: Lab) -> list[Cell]:
 @lru_cache(maxsize=16)
 def _least_objective(d: int, p: Fraction, ridge: float) -> float:
     w, _ = newton_optimum("first", d, p, ridge)
-    return _objective(d, p, ridge, w[None, :])[0]
+    return float(_objective(d, p, ridge, w[None, :])[0])
 
 
 def _objective(d: int, p: Fraction, ridge: float, w: np.ndarray) -> np.ndarray:
@@ -623,7 +683,9 @@ def _gaps(data: Any) -> np.ndarray:
 
 
 def _gap_bound(t: Any, cell: Mapping[str, Any]) -> float:
-    return float(t.objective_gap_bound(t.feature_norm_squared("first", cell["d"]), cell["ridge"], cell["n_steps"], cell["delta"]))
+    return float(
+        t.objective_gap_bound(t.feature_norm_squared("first", cell["d"]), cell["ridge"], cell["n_steps"], cell["delta"])
+    )
 
 
 def _small_grid(profile: str) -> list[dict[str, Any]]:
@@ -633,16 +695,25 @@ def _small_grid(profile: str) -> list[dict[str, Any]]:
 GAP = Claim(
     id="linear_model.objective_gap_bound",
     statement=(
-        "With probability at least 1 - delta the objective gap of the averaged iterate is at most 2 rho^2 (1 + ln T)/(delta "
-        "lambda T); hence every logit is within (2 rho^2/lambda) sqrt((1 + ln T)/(delta T)) of the optimum's, and every "
+        "With probability at least 1 - delta the objective gap of the averaged iterate is at most 2 rho^2 (1 + "
+        "ln T)/(delta "
+        "lambda T); hence every logit is within (2 rho^2/lambda) sqrt((1 + ln T)/(delta T)) of the optimum's, "
+        "and every "
         "probability within a quarter of that."
     ),
-    latex=r"F(\bar w) - F(w_\lambda) \le \frac{2\rho^2(1+\ln T)}{\delta\lambda T},\qquad |\langle \bar w - w_\lambda, f\rangle| \le \frac{2\rho^2}{\lambda}\sqrt{\frac{1+\ln T}{\delta T}}",
+    latex=(
+        r"F(\bar w) - F(w_\lambda) \le \frac{2\rho^2(1+\ln T)}{\delta\lambda T},\qquad |\langle \bar w - "
+        r"w_\lambda, f\rangle| \le \frac{2\rho^2}{\lambda}\sqrt{\frac{1+\ln T}{\delta T}}"
+    ),
     origin="paper",
     source=f"{PAPER}, lemma behind Propositions 1-3",
     kind="upper",
     domain=Domain({"rho_squared": Integer(3), "ridge": RIDGE, "n_steps": STEPS, "delta": DELTA}),
-    functions=("linear_model.objective_gap_bound", "linear_model.logit_deviation_bound", "linear_model.probability_deviation_bound"),
+    functions=(
+        "linear_model.objective_gap_bound",
+        "linear_model.logit_deviation_bound",
+        "linear_model.probability_deviation_bound",
+    ),
     evidence=(
         Exact("identity", "constants from the standard argument for strongly convex losses", _gap_identity),
         Simulation(
@@ -670,7 +741,9 @@ GAP = Claim(
             "the logit bound has rho in place of rho^2",
             "rho enters once through the gap and once through Cauchy-Schwarz",
             theory={
-                "linear_model.logit_deviation_bound": lambda rho2, *a: _theory().logit_deviation_bound(rho2, *a) / _root(rho2)
+                "linear_model.logit_deviation_bound": lambda rho2, *a: (
+                    _theory().logit_deviation_bound(rho2, *a) / _root(rho2)
+                )
             },
         ),
     ),
@@ -684,13 +757,19 @@ def _telescoping(lab: Lab) -> list[Cell]:
     """|prod a - prod b| <= sum |a_i - b_i| for factors in [0, 1], by induction; then the shipped sum is that sum."""
     a, b, u, v = sp.symbols("a b u v", positive=True)  # products so far u, v; next factors a, b
     proof = Proof()
-    proof.identity("u a - v b = (u - v) a + v (a - b): one more factor adds one more difference", u * a - v * b, (u - v) * a + v * (a - b))
+    proof.identity(
+        "u a - v b = (u - v) a + v (a - b): one more factor adds one more difference",
+        u * a - v * b,
+        (u - v) * a + v * (a - b),
+    )
     t = lab.theory.linear_model
     first, stop = Fraction(1, 128), Fraction(1, 64)
     for d in (3, 6):
         chain = [1 / 256] * (d - 1)
         total = t.long_correct_error_bound(float(first), float(stop), chain)
-        proof.step(f"d = {d}: the bound is the sum of the position errors", total == float(first + stop) + (d - 1) / 256)
+        proof.step(
+            f"d = {d}: the bound is the sum of the position errors", total == float(first + stop) + (d - 1) / 256
+        )
 
     def witness() -> dict[str, Any] | None:
         # True factors 1, model factors 1 - e: the product of d + 1 of them is about 1 - (d + 1) e.
@@ -715,7 +794,9 @@ def _sizes_cells(lab: Lab) -> Iterator[Cell]:
         ):
             rho2 = t.feature_norm_squared(position, d)
             reach = t.probability_deviation_bound(rho2, ridge, steps, sizes.position_delta)
-            yield lab.true({**cell, "position": position}, reach <= sizes.position_error / 2, f"statistical term {reach:.3g}")
+            yield lab.true(
+                {**cell, "position": position}, reach <= sizes.position_error / 2, f"statistical term {reach:.3g}"
+            )
         biases = (
             t.first_token_bias_bound(p, sizes.ridge_first),
             t.stop_agree_bias_bound(p, sizes.ridge_stop),
@@ -761,10 +842,15 @@ def _long_errors(data: Any) -> np.ndarray:
 THEOREM = Claim(
     id="linear_model.theorem_1",
     statement=(
-        "With explicit ridges and polynomially many samples (d^7/(epsilon^4 delta) up to logarithms, in the constants derived "
-        "here), SGD returns a model with |P(long correct | x) - p| <= epsilon for every x, with probability at least 1 - delta."
+        "With explicit ridges and polynomially many samples (d^7/(epsilon^4 delta) up to logarithms, in the "
+        "constants derived "
+        "here), SGD returns a model with |P(long correct | x) - p| <= epsilon for every x, with probability at "
+        "least 1 - delta."
     ),
-    latex=r"T_j = \tilde O\!\left(\frac{d^7}{\epsilon^4\delta}\right) \implies \bigl|\pi(\text{long, correct}\mid x) - p\bigr| \le \epsilon \ \text{ for every } x",
+    latex=(
+        r"T_j = \tilde O\!\left(\frac{d^7}{\epsilon^4\delta}\right) \implies \bigl|\pi(\text{long, "
+        r"correct}\mid x) - p\bigr| \le \epsilon \ \text{ for every } x"
+    ),
     origin="paper",
     source=f"{PAPER}, Theorem 1; constants composed here from Propositions 1-3",
     kind="upper",
@@ -803,20 +889,33 @@ THEOREM = Claim(
         Mutant(
             "the error of the product is the largest position error over 100",
             "errors of factors add up",
-            theory={"linear_model.long_correct_error_bound": lambda first, stop, chain: max(first, stop, *np.ravel(chain)) / 1e4},
+            theory={
+                "linear_model.long_correct_error_bound": lambda first, stop, chain: (
+                    max(first, stop, *np.ravel(chain)) / 1e4
+                )
+            },
         ),
         Mutant(
             "a hundredth of the steps at position 1 and twice its ridge are enough",
             "then neither the statistical term nor the bias meets its share",
-            theory={"linear_model.theorem_1_sample_sizes": lambda *a, **k: _fewer(_theory().theorem_1_sample_sizes(*a, **k))},
+            theory={
+                "linear_model.theorem_1_sample_sizes": lambda *a, **k: _fewer(_theory().theorem_1_sample_sizes(*a, **k))
+            },
         ),
         Mutant(
             "the steps grow like d^3/(epsilon^2 delta)",
             "the ridge itself must shrink with epsilon/d and enters squared",
-            theory={"linear_model.theorem_1_sample_sizes": lambda *a, **k: _slower(_theory().theorem_1_sample_sizes(*a, **k), *a, **k)},
+            theory={
+                "linear_model.theorem_1_sample_sizes": lambda *a, **k: _slower(
+                    _theory().theorem_1_sample_sizes(*a, **k), *a, **k
+                )
+            },
         ),
     ),
-    remarks="At sizes that can be simulated the composed bound is vacuous; the measured error is smaller by orders of magnitude.",
+    remarks=(
+        "At sizes that can be simulated the composed bound is vacuous; the measured error is smaller by "
+        "orders of magnitude."
+    ),
 )
 
 

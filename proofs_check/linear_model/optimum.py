@@ -6,8 +6,9 @@ equations of the regularised one, and why ridge leaves the greedy threshold wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,10 +108,14 @@ _RELEVANT_PROOF = (
 RELEVANT = Claim(
     id="linear_model.relevant_features",
     statement=(
-        "For d >= 3 the optimum of each position lies on its relevant features alone: x_1 at position 1, x_1 y_1 and the "
+        "For d >= 3 the optimum of each position lies on its relevant features alone: x_1 at position 1, x_1 y_1 "
+        "and the "
         "bias at the stop position, y_(l-1) x_l at position l."
     ),
-    latex=r"\mathbb{E}\bigl[t\,f \,\mathbf{1}\{t\,r = k\}\bigr] = 0 \quad\text{for every } k \text{ and every feature } f \text{ outside } r",
+    latex=(
+        r"\mathbb{E}\bigl[t\,f \,\mathbf{1}\{t\,r = k\}\bigr] = 0 \quad\text{for every } k \text{ and every "
+        r"feature } f \text{ outside } r"
+    ),
     origin="derived",
     source="symmetry of the prompt's signs; stated for the linear model of " + PAPER,
     kind="property",
@@ -127,9 +132,7 @@ RELEVANT = Claim(
         Exact(
             "enumeration",
             "moments of all other features, d = 3..6",
-            lambda lab: (
-                cell for p in SHARES for cell in _relevant_cells(lab, (3, 4, 5, 6), POSITIONS, p)
-            ),
+            lambda lab: (cell for p in SHARES for cell in _relevant_cells(lab, (3, 4, 5, 6), POSITIONS, p)),
             scope="cells",
             cost=2.0,
         ),
@@ -198,7 +201,8 @@ TWO_BITS = Claim(
         ),
     ),
     remarks=(
-        "With two signs the short answer gives y_1 x_1 = x_2, so x_2 is a feature of the short sequences; for d >= 3 only "
+        "With two signs the short answer gives y_1 x_1 = x_2, so x_2 is a feature of the short sequences; for d "
+        ">= 3 only "
         "the product x_2...x_d is tilted, and no feature sees it."
     ),
 )
@@ -278,7 +282,10 @@ def _scalar_optimum(t: Any, position: str | int, d: int, p: Fraction, ridge: flo
     if position == "first":
         w[0] = t.regularised_first_token_weight(float(p), ridge)
     elif position == "stop":
-        agree, disagree = t.regularised_stop_logit_agree(float(p), ridge), t.regularised_stop_logit_disagree(float(p), ridge)
+        agree, disagree = (
+            t.regularised_stop_logit_agree(float(p), ridge),
+            t.regularised_stop_logit_disagree(float(p), ridge),
+        )
         w[names.index("y1 x1")] = (agree - disagree) / 2
         w[names.index("bias")] = (agree + disagree) / 2
     else:
@@ -310,9 +317,13 @@ def _solver_leg(lab: Lab) -> Iterator[Cell]:
         yield lab.close(cell, float(np.abs(found - w).max()), 0.0, tolerance, "largest difference of weights")
 
 
+def _at(residual: Callable[..., Any], parameters: tuple[Any, ...], z: Any) -> Any:
+    return residual(z, *parameters)
+
+
 def _root_leg(lab: Lab) -> Iterator[Cell]:
     """Each float root against a ball of 100 certain bits."""
-    from flint import arb, ctx, fmpq
+    from flint import arb, ctx
 
     from proofs_check.enclosures import enclose_root
 
@@ -322,22 +333,30 @@ def _root_leg(lab: Lab) -> Iterator[Cell]:
     try:
         for p in share_grid():
             for ridge in ridge_grid():
-                ball_p, ball_r = (arb(fmpq(v.numerator, v.denominator)) for v in (p, ridge))
                 share, coefficient = float(p), float(ridge)
                 exact_p, exact_r = arb(share), arb(coefficient)  # the doubles that the solver sees
                 far = 2 / exact_r + 1
-                for name, residual, value in (
-                    ("first", lambda z: t.first_token_stationarity(z, exact_p, exact_r), t.regularised_first_token_weight(share, coefficient)),  # noqa: B023
-                    ("agree", lambda z: t.stop_agree_stationarity(z, exact_p, exact_r), t.regularised_stop_logit_agree(share, coefficient)),  # noqa: B023
-                    ("disagree", lambda z: t.stop_disagree_stationarity(z, exact_p, exact_r), t.regularised_stop_logit_disagree(share, coefficient)),  # noqa: B023
-                    ("chain", lambda z: t.chain_stationarity(z, exact_r), t.regularised_chain_weight(coefficient)),  # noqa: B023
-                ):  # fmt: skip
+                equations: dict[str, tuple[Callable[[Any], Any], Any]] = {
+                    "first": (
+                        partial(_at, t.first_token_stationarity, (exact_p, exact_r)),
+                        t.regularised_first_token_weight(share, coefficient),
+                    ),
+                    "agree": (
+                        partial(_at, t.stop_agree_stationarity, (exact_p, exact_r)),
+                        t.regularised_stop_logit_agree(share, coefficient),
+                    ),
+                    "disagree": (
+                        partial(_at, t.stop_disagree_stationarity, (exact_p, exact_r)),
+                        t.regularised_stop_logit_disagree(share, coefficient),
+                    ),
+                    "chain": (partial(_at, t.chain_stationarity, (exact_r,)), t.regularised_chain_weight(coefficient)),
+                }
+                for name, (residual, value) in equations.items():
                     root = enclose_root(residual, -far, far, bits=180)
                     error = abs(root - arb(float(value)))
                     allowed = abs(root) * arb(2) ** -50  # eight ulps
                     ok = True if error <= allowed else False if error > allowed else None
                     yield lab.true({"p_cot": p, "ridge": ridge, "equation": name}, ok, f"root {root.str(20)}")
-                del ball_p, ball_r
     finally:
         ctx.prec = before
 
@@ -345,12 +364,14 @@ def _root_leg(lab: Lab) -> Iterator[Cell]:
 REGULARISED = Claim(
     id="linear_model.regularised_optimum",
     statement=(
-        "The ridge optimum of each position over all its features is given by one scalar equation: lambda w = (1+p)/2 - "
+        "The ridge optimum of each position over all its features is given by one scalar equation: lambda w = "
+        "(1+p)/2 - "
         "sigma(w) at position 1, one each for the logits after agreement and disagreement at the stop position, and "
         "lambda w = sigma(-w) at position l."
     ),
     latex=(
-        r"\lambda w = \tfrac{1+p}{2} - \sigma(w); \quad \tfrac{\lambda}{2} z_+ = \tfrac{1+p}{2}\bigl(\tfrac{1-p}{1+p} - \sigma(z_+)\bigr); "
+        r"\lambda w = \tfrac{1+p}{2} - \sigma(w); \quad \tfrac{\lambda}{2} z_+ = "
+        r"\tfrac{1+p}{2}\bigl(\tfrac{1-p}{1+p} - \sigma(z_+)\bigr); "
         r"\quad \tfrac{\lambda}{2} z_- = \tfrac{1-p}{2}\,\sigma(-z_-); \quad \lambda w_l = \sigma(-w_l)"
     ),
     origin="derived",
@@ -364,7 +385,9 @@ REGULARISED = Claim(
         "linear_model.regularised_chain_weight",
     ),
     evidence=(
-        Exact("enumeration", "gradient over all features at the scalar optimum, d = 3, 4, 5", _gradient_leg, scope="cells"),
+        Exact(
+            "enumeration", "gradient over all features at the scalar optimum, d = 3, 4, 5", _gradient_leg, scope="cells"
+        ),
         Exact("enumeration", "full-dimensional Newton solver, d = 3, 4, 5", _solver_leg, scope="cells", cost=1.5),
         Exact("enclosure", "each root in a ball of 100 certain bits", _root_leg, scope="cells", cost=1.5),
     ),
@@ -373,15 +396,21 @@ REGULARISED = Claim(
             "the weight of position 1 solves the equation with ridge 2 lambda",
             "the ridge penalty is lambda |w|^2 / 2, with gradient lambda w",
             theory={
-                "linear_model.regularised_first_token_weight": lambda p, ridge: _roots().regularised_first_token_weight(p, 2 * ridge)
+                "linear_model.regularised_first_token_weight": lambda p, ridge: _roots().regularised_first_token_weight(
+                    p, 2 * ridge
+                )
             },
         ),
         Mutant(
             "both logits of the stop position solve their equations with ridge 2 lambda",
             "a unit of logit costs two halves of weight, so each equation carries lambda / 2",
             theory={
-                "linear_model.regularised_stop_logit_agree": lambda p, ridge: _roots().regularised_stop_logit_agree(p, 2 * ridge),
-                "linear_model.regularised_stop_logit_disagree": lambda p, ridge: _roots().regularised_stop_logit_disagree(p, 2 * ridge),
+                "linear_model.regularised_stop_logit_agree": lambda p, ridge: _roots().regularised_stop_logit_agree(
+                    p, 2 * ridge
+                ),
+                "linear_model.regularised_stop_logit_disagree": lambda p, ridge: (
+                    _roots().regularised_stop_logit_disagree(p, 2 * ridge)
+                ),
             },
         ),
         Mutant(
@@ -428,18 +457,33 @@ def _threshold_certificate(lab: Lab) -> list[Cell]:
 
 
 def _threshold_cells(lab: Lab) -> Iterator[Cell]:
-    for offset in (Fraction(-1, 4), Fraction(-1, 100), Fraction(-1, 10**9), Fraction(0), Fraction(1, 10**9), Fraction(1, 2)):
+    for offset in (
+        Fraction(-1, 4),
+        Fraction(-1, 100),
+        Fraction(-1, 10**9),
+        Fraction(0),
+        Fraction(1, 10**9),
+        Fraction(1, 2),
+    ):
         for ridge in (1e-9, 1e-3, 1.0, 1e3):
             p = Fraction(1, 3) + offset
             logit = lab.theory.linear_model.regularised_stop_logit_agree(p, ridge)
             observed = (logit > 0) - (logit < 0)
-            yield lab.equal({"p_cot": p, "ridge": ridge}, observed, (offset < 0) - (offset > 0), "sign of the logit of EOS")
+            yield lab.equal(
+                {"p_cot": p, "ridge": ridge}, observed, (offset < 0) - (offset > 0), "sign of the logit of EOS"
+            )
 
 
 THRESHOLD = Claim(
     id="linear_model.ridge_keeps_threshold",
-    statement="Ridge of any strength leaves the greedy threshold at 1/3: the logit of EOS after agreement has the sign of 1/3 - p.",
-    latex=r"\operatorname{sign} z_+(\lambda) = \operatorname{sign}\bigl(\tfrac13 - p\bigr) \quad \text{for every } \lambda > 0",
+    statement=(
+        "Ridge of any strength leaves the greedy threshold at 1/3: the logit of EOS after agreement has "
+        "the sign of 1/3 - p."
+    ),
+    latex=(
+        r"\operatorname{sign} z_+(\lambda) = \operatorname{sign}\bigl(\tfrac13 - p\bigr) \quad \text{for every "
+        r"} \lambda > 0"
+    ),
     origin="derived",
     source="the residual of the stop position decreases and is (1 - 3p)/4 at 0",
     kind="threshold",
@@ -497,13 +541,16 @@ def _surplus_cells(lab: Lab) -> Iterator[Cell]:
             # |z'' | and the curvature of sigma are bounded through 1/sigma'(Z), sigma'(Z) = 2p(1-p)/(1+p)^2.
             spread = abs(t.stop_agree_logit(p)) * (1 + p) / (2 * p * (1 - p))
             tolerance = ridge * spread * (1 + spread) + 4e-16 / ridge
-            yield lab.close({"p_cot": p, "ridge": ridge}, exact, first, tolerance, "surplus of the long share over lambda")
+            yield lab.close(
+                {"p_cot": p, "ridge": ridge}, exact, first, tolerance, "surplus of the long share over lambda"
+            )
 
 
 SURPLUS = Claim(
     id="linear_model.excess_long_share",
     statement=(
-        "To first order in the ridge of the stop position, the share of sampled answers that agree and go on exceeds p by "
+        "To first order in the ridge of the stop position, the share of sampled answers that agree and go on "
+        "exceeds p by "
         "lambda ln((1-p)/(2p))/2: too many long answers below 1/3, too few above."
     ),
     latex=r"P(\text{agree, go on}) - p = \frac{\lambda}{2}\ln\frac{1-p}{2p} + O(\lambda^2)",
@@ -529,7 +576,8 @@ SURPLUS = Claim(
         ),
     ),
     remarks=(
-        "Answers that start with -x_1 and go on add (1-p)/2 times the bias after disagreement, of order lambda ln(1/lambda): "
+        "Answers that start with -x_1 and go on add (1-p)/2 times the bias after disagreement, of order lambda "
+        "ln(1/lambda): "
         "for small lambda this second surplus is the larger one."
     ),
 )

@@ -14,7 +14,7 @@ The d-1 chain positions are the columns of one array. Column j = l - 2 uses the 
 at y_{j+2}. Rows of u and a: x_1..x_d, then y_{l-1}x_1..y_{l-1}x_d, then y_1..y_d, each third padded to a multiple of
 four; row k of the last third is zero left of column k.
 
-A block is always the same 32 samples of the seed (the same 32 long ones for the chain), however a run is cut into
+A block is always the same 16 samples of the seed (the same 16 long ones for the chain), however a run is cut into
 calls, and all sums have one order.
 """
 
@@ -29,7 +29,7 @@ from sims.parity_mixture import FRESH, PROMPT, _is_long, _parity, _prompt_bits
 
 __all__ = ["BLOCK", "advance", "draw", "finish", "harmonic", "prefix_parities", "prompts"]
 
-BLOCK = 32  # samples worked on together
+BLOCK = 16  # samples worked on together: more would cost more products within the block than tables save
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sims._kernels import kernel
+from sims._validate import integer
 from sims.mid_training._draws import index_table, real_table
 
 __all__ = ["adjusted_mutual_information", "boundary_f1", "goal_coverage", "map_recovery"]
@@ -212,8 +213,9 @@ def goal_coverage(emission: Any, tokens: Any, duration: int) -> float:
     emission = real_table("emission", emission, 3, 0.0)
     strings = index_table("tokens", tokens, 2, emission.shape[1])
     learned, _ = _maps(emission, strings[:1] * 0)
-    if duration < 1 or (strings.shape[1] - 1) % duration or strings.shape[1] < 2:
+    tau = integer("duration", duration, 1)
+    if (strings.shape[1] - 1) % tau or strings.shape[1] < 2:
         raise ValueError(f"duration must divide the goal length {strings.shape[1] - 1}, got {duration!r}")
     good = learned[:, strings[:, :-1]] == strings[:, 1:]
-    segments = good.reshape(len(learned), len(strings), -1, duration).all(axis=3)
+    segments = good.reshape(len(learned), len(strings), -1, tau).all(axis=3)
     return float(segments.any(axis=0).all(axis=1).mean())

@@ -114,6 +114,12 @@ def _seeds(value: Any) -> list[int]:
     return keys
 
 
+def _orders(orders: Any) -> list[int]:
+    if not isinstance(orders, (list, tuple)):
+        raise ValueError(f"orders must be a tuple of integers >= 1, got {orders!r}")
+    return [integer("orders", order, 1, 64) for order in orders]
+
+
 def _options(fit: Any) -> dict[str, Any]:
     allowed = [p.name for p in signature(fit_sticky_latents).parameters.values() if p.kind is p.KEYWORD_ONLY]
     allowed = [name for name in allowed if name not in ("seeds", "switch_penalty", "alpha")]
@@ -180,10 +186,11 @@ def compare_with_next_token(
     keys = _seeds(seeds)
     options = _options(fit)
     n_held, goals = integer("n_test", n_test, 1), integer("n_goals", n_goals, 1)
+    widths = _orders(orders)
     names = ("coverage", "nll", "ami", "boundary_f1", "map_recovery", "alpha")
     rows = {name: np.empty((len(keys), len(sizes))) for name in names}
     truth = {name: np.empty(len(keys)) for name in ("true_nll", "true_ami", "true_boundary_f1")}
-    ngrams = np.empty((len(keys), len(sizes), len(orders)))
+    ngrams = np.empty((len(keys), len(sizes), len(widths)))
     for r, seed in enumerate(keys):
         data = _draw(chosen, max(sizes), n_held, goals, seed)
         emission = skill_emission(data.maps, chosen.noise)
@@ -200,7 +207,7 @@ def compare_with_next_token(
             scores["alpha"] = alpha
             for name in names:
                 rows[name][r, i] = scores[name]
-            for o, order in enumerate(orders):
+            for o, order in enumerate(widths):
                 ngrams[r, i, o] = ngram_nll(train, data.test, chosen.n_tokens, order).attrs["best_nll"]
     dims = ("replicate", "n_demonstrations")
     labels = {
@@ -221,7 +228,7 @@ def compare_with_next_token(
         variables[name] = ("replicate", values, {"long_name": long_name, "units": "nat" if "nll" in name else "1"})
     return xarray.Dataset(
         variables,
-        coords={"seed": ("replicate", keys), "n_demonstrations": sizes, "order": list(orders)},
+        coords={"seed": ("replicate", keys), "n_demonstrations": sizes, "order": widths},
         attrs={**chosen._asdict(), "n_test": n_held, "n_goals": goals},
     )
 
@@ -391,8 +398,9 @@ def race_to_goal(
     keys = _seeds(seeds)
     options = _options(fit)
     size, k, segments = chosen.n_tokens, chosen.n_skills, chosen.n_segments
+    widths = _orders(orders)
     libraries = {"macros": k, "macros_any_duration": reach * k, "macros_unpruned": size * (size - 1)}
-    methods = ("tokens", *(f"ngram{o}" for o in orders), "latent_prior", "true_prior", "full_context", *libraries)
+    methods = ("tokens", *(f"ngram{o}" for o in widths), "latent_prior", "true_prior", "full_context", *libraries)
     cost = np.empty((len(keys), len(methods)))
     episodes = np.empty((len(keys), len(methods), trained), dtype=np.int64)
     reached = np.empty(episodes.shape, dtype=np.bool_)
@@ -404,7 +412,7 @@ def race_to_goal(
         coverage[r] = goal_coverage(learned, data.goals, chosen.duration)
         steps = segments * chosen.duration
         starts: dict[str, np.ndarray] = {"tokens": np.full((goals, steps, size), -math.log(size))}
-        for o in orders:
+        for o in widths:
             starts[f"ngram{o}"] = ngram_log_probabilities(data.train, data.goals, size, o, smoothing)
         starts["latent_prior"] = next_token_log_probabilities(data.goals, learned, alpha)
         true = skill_emission(data.maps, chosen.noise)

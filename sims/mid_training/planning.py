@@ -346,7 +346,8 @@ def goal_lock(goal: Any, options: Any, discount: float) -> xarray.Dataset:
     import xarray
 
     target = index_table("goal", goal, 1, 2**62)
-    strings = [index_table("options", option, 1, 2**62) for option in options]
+    listed = isinstance(options, (list, tuple, np.ndarray)) and np.ndim(options[:1]) > 0
+    strings = [index_table("options", option, 1, 2**62) for option in options] if listed else []
     if not strings:
         raise ValueError(f"options must hold at least one string, got {options!r}")
     gamma = real("discount", discount, 0.0, 1.0, open_low=True, open_high=True)

@@ -327,7 +327,7 @@ def draw_skills(n_tokens: int, n_skills: int, seeds: Any, *, long_cycles: bool =
     return xarray.Dataset(
         {"skill_map": (("replicate", "skill", "token"), chosen, {"long_name": "image of a token", "units": "1"})},
         coords={"seed": ("replicate", keys)},
-        attrs={"n_tokens": int(n_tokens), "long_cycles": int(long_cycles)},
+        attrs={"n_tokens": int(n_tokens), "long_cycles": int(bool(long_cycles))},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -10,9 +11,34 @@ import numpy as np
 
 from theory._validate import integer, real
 
-__all__ = ["law", "masks", "subset_sizes", "table"]
+__all__ = ["items", "law", "masks", "scalar", "subset_sizes", "table", "whole"]
 
 SLACK = 1e-9  # a float law may miss its total by this much
+
+
+def scalar(name: str, value: Any, low: float, high: float = math.inf, **ends: bool) -> float:
+    """Return one float in the range, where arrays and symbols have no meaning."""
+    checked = real(name, value, low, high, **ends)
+    try:
+        return float(checked)
+    except TypeError:
+        raise ValueError(f"{name} must be one real number, got {value!r}") from None
+
+
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return one ``int`` in the range, where arrays and symbols have no meaning."""
+    checked = integer(name, value, low, high)
+    try:
+        return int(checked)
+    except TypeError:
+        raise ValueError(f"{name} must be one integer, got {value!r}") from None
+
+
+def items(name: str, value: Any) -> list[Any]:
+    """Return the entries of a sequence."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)) or np.ndim(value) == 0:
+        raise ValueError(f"{name} must be a sequence, got {value!r}")
+    return list(value)
 
 
 def law(name: str, value: Any, *, complete: bool = True) -> np.ndarray:

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory._validate import integer, real
-from theory.mid_training._inputs import table
+from theory.mid_training._inputs import scalar, table, whole
 
 __all__ = [
     "CausalValues",
@@ -87,11 +86,11 @@ def causal_values(emissions: Any, alpha: float, length: int, start: int | None =
     k, size = pi.shape[:2]
     if pi.shape[2] != size or (pi <= 0).any() or np.abs(pi.sum(axis=2) - 1.0).max() > 1e-9:
         raise ValueError(f"emissions must be positive with shape (K, A, A) and rows of total 1, got shape {pi.shape}")
-    a = float(real("alpha", alpha, 0, 1, open_high=True))
-    n = int(integer("length", length, 1))
+    a = scalar("alpha", alpha, 0, 1, open_high=True)
+    n = whole("length", length, 1)
     if n * math.log(size) > math.log(20000):
         raise ValueError(f"length must keep A**length at most 20000, got {length!r} with A = {size}")
-    first = size if start is None else int(integer("start", start, 0, size - 1))
+    first = size if start is None else whole("start", start, 0, size - 1)
     pi = np.concatenate([pi, np.full((k, 1, size), 1.0 / size)], axis=1)
     prior = np.full((k, k), (1.0 - a) / k) + a * np.eye(k)
     log_pi = np.log(pi)

@@ -21,7 +21,7 @@ import numpy as np
 
 from theory._math import is_symbolic
 from theory._validate import integer, real
-from theory.mid_training._inputs import law
+from theory.mid_training._inputs import law, scalar, whole
 
 __all__ = [
     "all_seen_probability",
@@ -42,7 +42,7 @@ SLACK = 1e-12  # d q may exceed one by this much: q = 1/d is rarely a float
 
 
 def _types(n_types: Any, type_probability: Any) -> tuple[int, Any]:
-    d = int(integer("n_types", n_types, 1))
+    d = whole("n_types", n_types, 1)
     q = real("type_probability", type_probability, 0, 1)
     if _too_likely(d, q):
         raise ValueError(f"type_probability must be one number in [0, 1/n_types], got {type_probability!r}")
@@ -191,7 +191,7 @@ def elimination_probability_textbook(n_kept: int, failure_rate: Any, n_demonstra
     >>> elimination_probability_textbook(2, Fraction(1, 2), 3)
     Fraction(3, 4)
     """
-    k = int(integer("n_kept", n_kept, 1))
+    k = whole("n_kept", n_kept, 1)
     sigma = _coupon_rate(k, failure_rate)
     n = integer("n_demonstrations", n_demonstrations, 0)
     return sum((-1) ** i * math.comb(k, i) * (1 - i * sigma) ** n for i in range(k + 1))
@@ -230,9 +230,11 @@ def expected_product(n_draws: int, probabilities: Any, factor: Callable[[np.ndar
     >>> round(expected_product(2, [0.5, 0.5], lambda count: count > 0), 12)
     0.5
     """
-    n = int(integer("n_draws", n_draws, 0))
+    n = whole("n_draws", n_draws, 0)
     p = law("probabilities", probabilities, complete=False).astype(np.float64)
     counts = np.arange(n + 1)
+    if not callable(factor):
+        raise ValueError(f"factor must be callable, got {factor!r}")
     values = np.asarray(factor(counts), dtype=np.float64)
     if values.shape != counts.shape or not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(f"factor must map the counts 0..{n} to finite non-negative numbers, got {values!r}")
@@ -529,9 +531,9 @@ def elimination_probability_typed(
     >>> elimination_probability_typed(16, 16, 0.5, 240) < 0.9 <= elimination_probability_typed(16, 16, 0.5, 241)
     True
     """
-    k = int(integer("n_blocks", n_blocks, 1))
-    b = int(integer("block_size", block_size, 1))
-    rho = float(real("type_failure_rate", type_failure_rate, 0, 1, open_low=True, open_high=True))
+    k = whole("n_blocks", n_blocks, 1)
+    b = whole("block_size", block_size, 1)
+    rho = scalar("type_failure_rate", type_failure_rate, 0, 1, open_low=True, open_high=True)
     n = integer("n_demonstrations", n_demonstrations, 0)
     factor = lambda count: (-np.expm1(count * math.log1p(-rho))) ** (b - 1)  # noqa: E731
     return min(1.0, expected_product(n, [1 / k] * k, factor))
@@ -565,11 +567,13 @@ def smallest_demonstrations(success: Callable[[int], float], level: float, large
 
     Examples
     --------
-    >>> smallest_demonstrations(lambda n: elimination_probability(5, 0.08, n), 0.9)
-    47
+    >>> smallest_demonstrations(lambda n: 1 - 0.9**n, 0.9)
+    22
     """
-    level = float(real("level", level, 0, 1, open_low=True))
-    largest = int(integer("largest", largest, 1))
+    level = scalar("level", level, 0, 1, open_low=True)
+    largest = whole("largest", largest, 1)
+    if not callable(success):
+        raise ValueError(f"success must be callable, got {success!r}")
     if success(0) >= level:
         return 0
     low, high = 0, 1

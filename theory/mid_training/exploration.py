@@ -20,6 +20,7 @@ import numpy as np
 
 from theory._math import exp, expm1, log, log1p, sqrt
 from theory._validate import integer, real
+from theory.mid_training._inputs import whole
 
 __all__ = [
     "bandit_flow_time",
@@ -194,7 +195,7 @@ def flow_time(n_choices: Any, n_decisions: int, target: Any = 0.95) -> Any:
     [49.37, 168.36, 106.27]
     """
     b = integer("n_choices", n_choices, 2)
-    length = int(integer("n_decisions", n_decisions, 1))
+    length = whole("n_decisions", n_decisions, 1)
     level = real("target", target, 0, 1, open_low=True, open_high=True)
     symbolic = any(hasattr(x, "free_symbols") for x in (b, level))
     if not symbolic and np.any(np.asarray(b, dtype=np.float64) ** -length > np.asarray(level)):

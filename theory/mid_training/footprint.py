@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from theory._validate import integer, real
-from theory.mid_training._inputs import law
+from theory.mid_training._inputs import items, law, scalar, whole
 from theory.mid_training.elimination import _poisson, unseen_law
 from theory.mid_training.seen_sets import seen_set_law
 
@@ -72,7 +72,7 @@ def missing_mass(probabilities: Any, n_demonstrations: int) -> Any:
     0.01478
     """
     p = law("probabilities", probabilities)
-    n = int(integer("n_demonstrations", n_demonstrations, 0))
+    n = whole("n_demonstrations", n_demonstrations, 0)
     total = (p * (1 - p) ** n).sum()
     return total if p.dtype == object else float(total)
 
@@ -177,8 +177,8 @@ def missing_mass_extremal(n_options: int, n_demonstrations: int) -> np.ndarray:
     >>> round(missing_mass(missing_mass_extremal(10, 40), 40), 5)
     0.08175
     """
-    k = int(integer("n_options", n_options, 1))
-    n = int(integer("n_demonstrations", n_demonstrations, max(1, k - 2)))
+    k = whole("n_options", n_options, 1)
+    n = whole("n_demonstrations", n_demonstrations, max(1, k - 2))
     p = np.full(k, 1.0 / (n + 1))
     p[-1] = (n + 2 - k) / (n + 1)
     return p
@@ -214,7 +214,7 @@ def good_turing(probabilities: Any, n_demonstrations: int) -> Any:
     >>> good_turing([0.5, 0.5], 2)
     0.5
     """
-    return missing_mass(probabilities, int(integer("n_demonstrations", n_demonstrations, 1)) - 1)
+    return missing_mass(probabilities, whole("n_demonstrations", n_demonstrations, 1) - 1)
 
 
 def goal_coverage(
@@ -257,9 +257,9 @@ def goal_coverage(
     0.5
     """
     w = law("weights", weights).astype(np.float64)
-    length = int(integer("goal_length", goal_length, 1))
-    n = int(integer("n_macros_seen", n_macros_seen, 0))
-    least = int(integer("keep_count", keep_count, 1))
+    length = whole("goal_length", goal_length, 1)
+    n = whole("n_macros_seen", n_macros_seen, 0)
+    least = whole("keep_count", keep_count, 1)
     p = (
         w
         if chunk_probabilities is None
@@ -317,7 +317,7 @@ def goal_coverage_textbook(weights: Any, goal_length: int, n_macros_seen: int) -
     Fraction(5, 8)
     """
     w = law("weights", weights)
-    length = int(integer("goal_length", goal_length, 1))
+    length = whole("goal_length", goal_length, 1)
     measure = seen_set_law(w, n_macros_seen)
     sums = w[:1] * 0
     for entry in w:
@@ -357,8 +357,8 @@ def goal_coverage_uniform(n_macros: int, goal_length: int, n_macros_seen: Any) -
     >>> goal_coverage_uniform(2, 2, 2)
     0.625
     """
-    k = int(integer("n_macros", n_macros, 1))
-    length = int(integer("goal_length", goal_length, 1))
+    k = whole("n_macros", n_macros, 1)
+    length = whole("goal_length", goal_length, 1)
     value = np.asarray(unseen_law(n_macros_seen, k, 1.0 / k) @ (np.arange(k, -1, -1) / k) ** length)
     return float(value) if value.ndim == 0 else value
 
@@ -395,8 +395,8 @@ def covered_share(kept: int, goals: Any, weights: Any) -> Any:
     >>> [covered_share(kept, [0b11], [1.0]) for kept in (0b00, 0b01, 0b10, 0b11)]
     [0.0, 0.0, 0.0, 1.0]
     """
-    mask = int(integer("kept", kept, 0))
-    needed = [int(integer("goals", goal, 0)) for goal in goals]
+    mask = whole("kept", kept, 0)
+    needed = [int(integer("goals", goal, 0)) for goal in items("goals", goals)]
     w = law("weights", weights)
     if len(w) != len(needed):
         raise ValueError(f"weights must have the {len(needed)} entries of goals, got {len(w)}")
@@ -439,7 +439,7 @@ def macro_codes(macros: Any, n_tokens: int) -> np.ndarray:
     >>> macro_codes([[0, 1], [2, 0]], 3).tolist()
     [1, 6]
     """
-    size = int(integer("n_tokens", n_tokens, 2))
+    size = whole("n_tokens", n_tokens, 2)
     strings = _macros(macros, size)
     codes = np.zeros(len(strings), dtype=np.int64)
     for column in strings.T:
@@ -480,10 +480,10 @@ def chunk_law(macros: Any, weights: Any, n_tokens: int, noise: float) -> np.ndar
     >>> [round(float(x), 3) for x in chunk_law([[0, 1]], [1.0], 2, 0.1)]
     [0.09, 0.81, 0.01, 0.09]
     """
-    size = int(integer("n_tokens", n_tokens, 2))
+    size = whole("n_tokens", n_tokens, 2)
     strings = _macros(macros, size)
     w = law("weights", weights).astype(np.float64)
-    eta = float(real("noise", noise, 0, 1))
+    eta = scalar("noise", noise, 0, 1)
     if len(w) != len(strings):
         raise ValueError(f"weights must have the {len(strings)} entries of macros, got {len(w)}")
     if strings.shape[1] * math.log2(size) > 24:
@@ -534,8 +534,8 @@ def kept_strings(
     """
     from scipy.stats import binom
 
-    n = int(integer("n_chunks", n_chunks, 0))
-    least = int(integer("keep_count", keep_count, 1))
+    n = whole("n_chunks", n_chunks, 0)
+    least = whole("keep_count", keep_count, 1)
     codes = macro_codes(macros, n_tokens)
     if len(set(codes.tolist())) != len(codes):
         raise ValueError(f"macros must be distinct, got codes {codes.tolist()}")

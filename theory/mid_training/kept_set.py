@@ -18,6 +18,7 @@ import numpy as np
 
 from theory._math import log
 from theory._validate import integer, real
+from theory.mid_training._inputs import whole
 from theory.mid_training.repairs import head_mass
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 
 
 def _length(goal_length: Any) -> int:
-    return int(integer("goal_length", goal_length, 1))
+    return whole("goal_length", goal_length, 1)
 
 
 def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.ndarray:
@@ -67,7 +68,7 @@ def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.nd
     [Fraction(1, 2), Fraction(1, 2)]
     """
     heads = head_mass(weights)[1:]
-    length, n = _length(goal_length), int(integer("n_episodes", n_episodes, 0))
+    length, n = _length(goal_length), whole("n_episodes", n_episodes, 0)
     sizes = np.arange(1, len(heads) + 1)
     if heads.dtype == object:
         from fractions import Fraction
@@ -112,7 +113,7 @@ def planning_regret(weights: Any, goal_length: int, modulus: Any, n_backups: int
     [0.75, 0.5]
     """
     heads = head_mass(weights)[1:]
-    length, budget = _length(goal_length), int(integer("n_backups", n_backups, 0))
+    length, budget = _length(goal_length), whole("n_backups", n_backups, 0)
     g = real("modulus", modulus, 0, 1, open_high=True)
     powers = [g ** (budget // j) for j in range(1, len(heads) + 1)]
     return np.asarray(1 - heads**length + np.array(powers, dtype=object if heads.dtype == object else np.float64))
@@ -185,8 +186,8 @@ def chunk_library_size(n_macros: Any, true_duration: int, duration: int) -> Any:
     [24, 12, 6, 36]
     """
     k = integer("n_macros", n_macros, 1)
-    true = int(integer("true_duration", true_duration, 1))
-    tau = int(integer("duration", duration, 1))
+    true = whole("true_duration", true_duration, 1)
+    tau = whole("duration", duration, 1)
     if true % tau == 0:
         return k * (true // tau)
     if tau % true == 0:

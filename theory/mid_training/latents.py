@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory._validate import real
-from theory.mid_training._inputs import table
+from theory.mid_training._inputs import scalar, table
 
 __all__ = [
     "Bound",
@@ -74,7 +73,7 @@ def soft_values(log_emissions: Any, alpha: float) -> np.ndarray:
     [[0.0, 0.0]]
     """
     ell = _emissions(log_emissions)
-    a = float(real("alpha", alpha, 0, 1))
+    a = scalar("alpha", alpha, 0, 1)
     q = np.empty_like(ell)
     following = np.zeros(ell.shape[1])
     with np.errstate(divide="ignore"):
@@ -218,7 +217,7 @@ def evidence_bound(log_emissions: Any, alpha: float, initial: Any, transitions: 
 
     ell = _emissions(log_emissions)
     length, k = ell.shape
-    a = float(real("alpha", alpha, 0, 1, open_high=True))
+    a = scalar("alpha", alpha, 0, 1, open_high=True)
     first = table("initial", initial, (k,), 0.0, 1.0)
     if length == 1:
         moves = np.empty((0, k, k))
@@ -274,7 +273,7 @@ def switch_moments(log_emissions: Any, penalty: float) -> tuple[float, float, fl
     (0.5, 0.25)
     """
     ell = _emissions(log_emissions)
-    price = math.exp(-float(real("penalty", penalty, 0)))
+    price = math.exp(-scalar("penalty", penalty, 0))
     log_weight, first, second = ell[0], np.zeros(ell.shape[1]), np.zeros(ell.shape[1])
     for row in ell[1:]:
         top = log_weight.max()

@@ -20,7 +20,7 @@ import numpy as np
 
 from theory._math import log
 from theory._validate import choice, integer, real
-from theory.mid_training._inputs import table
+from theory.mid_training._inputs import scalar, table
 
 __all__ = [
     "RegretParts",
@@ -246,7 +246,7 @@ def option_model(
     r = table("rewards", rewards, (n_actions, n_states))
     pi = table("policy", policy, (n_states, n_actions), 0.0, 1.0)
     beta = table("termination", termination, (n_states,), 0.0, 1.0)
-    gamma = float(real("discount", discount, 0, 1, open_low=True, open_high=True))
+    gamma = scalar("discount", discount, 0, 1, open_low=True, open_high=True)
     if p.shape[2] != n_states or np.abs(p.sum(axis=2) - 1.0).max() > 1e-9 or np.abs(pi.sum(axis=1) - 1.0).max() > 1e-9:
         raise ValueError(f"transitions and policy must have rows of total 1, got shapes {p.shape} and {pi.shape}")
     step = gamma * np.einsum("sa,ast->st", pi, p)
@@ -368,6 +368,8 @@ def sweeps_reward_convention(
     choice("reward", reward, ("decision", "primitive"))
     peak = real("reward_max", reward_max, 0, open_low=True)
     g = real("modulus", modulus, 0, 1, open_low=True, open_high=True)
+    if discount is not None:
+        real("discount", discount, 0, 1, open_low=True, open_high=True)
     if reward == "decision":
         return sweeps_bound_linear(peak / (1 - g), tolerance, g)
     if discount is None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from theory._math import exp, is_symbolic, log, log1p
 from theory._validate import integer, real
-from theory.mid_training._inputs import subset_sizes
+from theory.mid_training._inputs import items, subset_sizes
 
 __all__ = [
     "all_sizes_union_count",
@@ -255,7 +255,7 @@ def union_survival_bound(failure_rates: Any, n_demonstrations: int) -> Any:
     0.378906
     """
     n = integer("n_demonstrations", n_demonstrations, 0)
-    rates = [real("failure_rates", rate, 0, 1) for rate in failure_rates]
+    rates = [real("failure_rates", rate, 0, 1) for rate in items("failure_rates", failure_rates)]
     return sum((1 - rate) ** n for rate in rates)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from theory._math import is_symbolic, log
 from theory._validate import integer, real
-from theory.mid_training._inputs import law, subset_sizes
+from theory.mid_training._inputs import law, scalar, subset_sizes
 from theory.mid_training.pruning import _log_binomial, _rates, log_binomial
 
 __all__ = [
@@ -296,9 +296,9 @@ def count_rule_exact(
     from scipy.stats import binom
 
     m, k = subset_sizes(n_options, n_kept)
-    sigma = float(real("failure_rate", failure_rate, 0, 1, open_low=True, open_high=True))
-    delta = float(real("delta", delta, 0, 1, open_low=True, open_high=True))
-    target = sigma / 4 if target_rate is None else float(real("target_rate", target_rate, 0, sigma, open_high=True))
+    sigma = scalar("failure_rate", failure_rate, 0, 1, open_low=True, open_high=True)
+    delta = scalar("delta", delta, 0, 1, open_low=True, open_high=True)
+    target = sigma / 4 if target_rate is None else scalar("target_rate", target_rate, 0, sigma, open_high=True)
     log_subsets = _log_binomial(m, k)
     n = 0
     while True:
@@ -378,7 +378,7 @@ def zipf_weights(n_options: int, exponent: float = 1.0) -> np.ndarray:
     [0.5455, 0.2727, 0.1818]
     """
     n = integer("n_options", n_options, 1)
-    power = float(real("exponent", exponent, 0))
+    power = scalar("exponent", exponent, 0)
     weights = np.arange(1, n + 1, dtype=np.float64) ** -power
     return np.asarray(weights / weights.sum())
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from theory._validate import integer
-from theory.mid_training._inputs import law, masks
+from theory.mid_training._inputs import law, masks, whole
 
 __all__ = [
     "elimination_by_inclusion_exclusion",
@@ -31,7 +30,7 @@ def _seen(probabilities: Any, n_demonstrations: Any) -> tuple[np.ndarray, int]:
     p = law("probabilities", probabilities)
     if len(p) > 16:
         raise ValueError(f"probabilities must have at most 16 entries, got {len(p)}")
-    return p, int(integer("n_demonstrations", n_demonstrations, 0))
+    return p, whole("n_demonstrations", n_demonstrations, 0)
 
 
 def seen_set_law(probabilities: Any, n_demonstrations: int) -> np.ndarray:

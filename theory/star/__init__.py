@@ -97,14 +97,22 @@ from theory.star._steps import (
     right_probability,
     wrong_probability,
 )
-from theory.star._tables import (
+from theory.star._structured import (
     collision_probabilities,
+    map_accuracy,
+    two_state_agreements,
+    two_state_limit,
+    two_step_log_ratio,
+    two_step_weights,
+    two_step_weights_update,
+)
+from theory.star._tables import (
     expected_reward,
     fit_partially,
     hint_potential,
     hinted_refit,
     improvement_terms,
-    map_accuracy,
+    mean_reward_after_kept,
     path_law,
     prompt_accuracies,
     refit,
@@ -112,11 +120,6 @@ from theory.star._tables import (
     tables_right_path_share,
     temper_tables,
     transition_weights,
-    two_state_agreements,
-    two_state_limit,
-    two_step_log_ratio,
-    two_step_weights,
-    two_step_weights_update,
     verifier_reward,
 )
 from theory.star._variants import (
@@ -179,6 +182,7 @@ __all__ = [
     "loss_union_bound",
     "map_accuracy",
     "mean_accuracy_excess",
+    "mean_reward_after_kept",
     "mean_right_probability",
     "mixed_update",
     "noisy_end_rate",
