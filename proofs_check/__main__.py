@@ -74,6 +74,8 @@ def judge(
     from proofs_check import terminal
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # a pipe or a log has no width of its own
     if list_only:
         terminal.print_plan(console, claims, profile.value)
         return

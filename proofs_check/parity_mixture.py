@@ -119,6 +119,17 @@ def _counted(
     )
 
 
+def _sampler(change: Callable[[float], float], name: str) -> dict[str, Callable[..., Any]]:
+    """A simulator that draws with another share of long demonstrations than it was asked for."""
+
+    def simulate(*, p_cot: float, **options: Any) -> Any:
+        from sims import parity_mixture
+
+        return getattr(parity_mixture, name)(p_cot=change(p_cot), **options)
+
+    return {f"parity_mixture.{name}": simulate}
+
+
 FIRST_TOKEN = Claim(
     id="parity_mixture.first_token",
     statement="The first answer token of a demonstration equals x_1 with probability (1+p)/2.",
@@ -145,6 +156,11 @@ FIRST_TOKEN = Claim(
             "P(y_1 = x_1) = (1+p^2)/2",
             "the probability is affine in p",
             theory={"parity_mixture.first_token_agreement": lambda p: (1 + p * p) / 2},
+        ),
+        Mutant(
+            "the sampler draws long sequences with probability p^2",
+            "it was asked for p",
+            sims=_sampler(lambda p: p * p, "next_token_counts"),
         ),
     ),
 )
@@ -369,6 +385,11 @@ GREEDY = Claim(
                 "parity_mixture.greedy_threshold_exact": lambda: Fraction(2, 5),
                 "parity_mixture.greedy_accuracy": lambda p: Fraction(1) if p >= Fraction(2, 5) else Fraction(1, 2),
             },
+        ),
+        Mutant(
+            "learners are trained with p + 1/6",
+            "at p = 1/4 they then pass the threshold",
+            sims=_sampler(lambda p: min(1.0, p + 1 / 6), "decode"),
         ),
         Mutant(
             "the tie at 1/3 stops",

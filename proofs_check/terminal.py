@@ -14,6 +14,7 @@ from rich.table import Table
 from proofs_check.claims import Claim
 from proofs_check.report import Report
 from proofs_check.runner import ClaimResult
+from proofs_check.wording import reach
 from proofs_check.verdicts import Verdict
 
 __all__ = ["print_plan", "print_report", "progress"]
@@ -45,16 +46,15 @@ def progress(console: Console, claims: list[Claim], profile: str) -> Iterator[An
         yield advance
 
 
-def _reach(result: ClaimResult) -> str:
-    if result.verdict is Verdict.FAILS:
-        kinds = [e.kind for e in result.evidence if e.verdict is Verdict.FAILS]
-        return f"refuted by {', '.join(dict.fromkeys(kinds))}"
-    if result.verdict is Verdict.UNDECIDED:
-        return "left open"
-    if result.support == "domain":
-        return "proved on the domain"
-    cells = sum(len(e.cells) for e in result.evidence if e.role == "required")
-    return "enclosed on a box" if result.support == "box" else f"checked at {cells} cells"
+_SHORT = {
+    "identity": "ident",
+    "certificate": "cert",
+    "enclosure": "encl",
+    "enumeration": "enum",
+    "simulation": "sim",
+    "solver": "solver",
+    "agreement": "agree",
+}
 
 
 def _tightness(result: ClaimResult) -> str:
@@ -68,17 +68,17 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
         table = Table(title=subject, title_justify="left", title_style="bold", box=None, pad_edge=False)
         table.add_column("claim", no_wrap=True, overflow="fold")
         table.add_column("verdict", no_wrap=True)
-        table.add_column("by")
-        table.add_column("legs")
+        table.add_column("by", no_wrap=True)
+        table.add_column("legs", no_wrap=True)
         table.add_column("mutants", justify="right")
-        table.add_column("observed/bound", justify="right")
+        table.add_column("tightness", justify="right", no_wrap=True)
         for r in (r for r in report.results if r.id.startswith(subject + ".")):
             ran = [m for m in r.mutants if m.ran]
             table.add_row(
                 r.id.split(".")[1],
                 f"[{_STYLE[r.outcome]}]{r.verdict.value}{'' if r.verdict.value == r.expected else ' (unexpected)'}[/]",
-                _reach(r),
-                " ".join(dict.fromkeys(e.kind for e in r.evidence)),
+                reach(r),
+                " ".join(dict.fromkeys(_SHORT[e.kind] for e in r.evidence)),
                 f"{sum(bool(m.refuted_by) for m in ran)}/{len(ran)}",
                 _tightness(r),
             )

@@ -640,7 +640,7 @@ def test_bernoulli_divergence_at_the_ends():
     assert mid.bernoulli_divergence(p, q).subs({p: q}) == 0
 
 
-# -------------------------------------------------------------------------------------------------- soft value iteration
+# -------------------- soft value iteration
 
 
 @given(emission_tables(), alphas)
@@ -765,8 +765,9 @@ def test_causal_latents_never_beat_next_token_prediction(k, size, length, alpha,
 
 @given(st.integers(2, 30), st.integers(1, 6), st.floats(0.5, 0.999))
 def test_flow_time_against_quadrature(b, length, target):
-    integral, _ = quad(lambda u: math.exp(-length * u) / (1 - math.exp(u)) ** 2, -math.log(b), math.log(target) / length,
-                       epsabs=0, epsrel=1e-11, limit=500)  # fmt: skip
+    low, high = -math.log(b), math.log(target) / length
+    speed = lambda u: math.exp(-length * u) / (1 - math.exp(u)) ** 2  # noqa: E731
+    integral, _ = quad(speed, low, high, epsabs=0, epsrel=1e-11, limit=500)
     assert mid.flow_time(b, length, target) == pytest.approx((b - 1) / b * integral, rel=1e-8)
 
 
@@ -847,7 +848,7 @@ BAD = [
     (lambda: mid.optimal_values([[1.0]], [[[0.5]]], []), "kept must"),
     (lambda: mid.policy_values([[1.0]], [[[0.5]]], [[0.5]]), "policy must have rows of total 1"),
     (lambda: mid.policy_values([[1.0]], [[[0.5]]], [0, 0]), r"policy must have shape \(1,\)"),
-    (lambda: mid.option_model([[[0.5]]], [[1.0]], [[1.0]], [1.0], 0.5), "transitions and policy must have rows of total 1"),
+    (lambda: mid.option_model([[[0.5]]], [[1.0]], [[1.0]], [1.0], 0.5), "transitions and policy must have rows"),
     (lambda: mid.sweeps_reward_convention(1.0, 1.0, 0.5, reward="primitive"), "discount must be a real number"),
     (lambda: mid.sweeps_reward_convention(1.0, 1.0, 0.5, reward="step"), "reward must be one of decision, primitive"),
     (lambda: mid.one_state_iterates([], 0.5, 0.0, 1), "durations must hold at least one integer"),
@@ -856,7 +857,7 @@ BAD = [
     (lambda: mid.stickiness(-0.1, 3), "penalty must be a real number"),
     (lambda: mid.soft_values([[math.inf, 0.0]], 0.5), "log_emissions must be a real number"),
     (lambda: mid.soft_values([0.0, 0.0], 0.5), r"log_emissions must have shape \(any, any\)"),
-    (lambda: mid.evidence_bound([[0.0, 0.0]], 0.5, [0.5, 0.4], []), "initial and transitions must have rows of total 1"),
+    (lambda: mid.evidence_bound([[0.0, 0.0]], 0.5, [0.5, 0.4], []), "initial and transitions must have rows"),
     (lambda: mid.causal_values([[[0.5, 0.5], [1.0, 0.0]]], 0.5, 2), "emissions must be positive"),
     (lambda: mid.causal_values([[[0.5, 0.5], [0.5, 0.5]]], 0.5, 20), r"length must keep A\*\*length at most 20000"),
     (lambda: mid.flow_time(4, 1, 0.2), r"target must be at least n_choices\*\*-n_decisions"),

@@ -7,10 +7,12 @@ import inspect
 import itertools
 import math
 import re
+import resource
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,17 +230,23 @@ COMPILE = 60  # seconds: the first call may compile
 
 @contextmanager
 def deadline(seconds: int) -> Iterator[None]:
-    """Turn a hang into a failure."""
+    """Turn a hang, or a demand for more than 2 GiB of memory, into an exception."""
 
     def stop(number: int, frame: Any) -> None:
         raise TimeoutError(f"no answer within {seconds} s")
 
+    statistics = Path("/proc/self/statm")  # Linux; elsewhere the memory stays unlimited
+    pages = int(statistics.read_text().split()[0]) if statistics.exists() else math.inf
+    allowed = resource.getrlimit(resource.RLIMIT_AS)
     before = signal.signal(signal.SIGALRM, stop)
+    if math.isfinite(pages):
+        resource.setrlimit(resource.RLIMIT_AS, (int(pages) * resource.getpagesize() + 2**31, allowed[1]))
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, allowed)
         signal.signal(signal.SIGALRM, before)
 
 

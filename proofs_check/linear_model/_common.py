@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -23,6 +25,7 @@ __all__ = [
     "design",
     "newton_optimum",
     "one_logarithm",
+    "retrained",
     "ridge_grid",
     "share_grid",
     "split_logarithms",
@@ -49,6 +52,18 @@ def share_grid() -> tuple[Fraction, ...]:
 def ridge_grid() -> tuple[Fraction, ...]:
     """Ridges from tiny to larger than any used in training."""
     return Fraction(1, 10**6), Fraction(1, 1000), Fraction(1, 20), Fraction(1, 2), Fraction(10)
+
+
+def retrained(change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Callable[..., Any]]:
+    """A mutant simulator: pre-training with other arguments than it was given."""
+
+    def pretrain(*given: Any, **options: Any) -> Any:
+        from sims import linear_model
+
+        names = ("d", "p_cot", "n_samples", "ridge", "seeds")
+        return linear_model.pretrain(**change({**dict(zip(names, given, strict=False)), **options}))
+
+    return {"linear_model.pretrain": pretrain}
 
 
 def one_logarithm(expression: sp.Expr) -> sp.Expr:

@@ -14,7 +14,7 @@ import sympy as sp
 from proofs_check.certificates import is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer
-from proofs_check.linear_model._common import LENGTH, P_COT, RIDGE, design, newton_optimum
+from proofs_check.linear_model._common import LENGTH, P_COT, RIDGE, design, newton_optimum, retrained
 from proofs_check.samples import Counts, Means
 from proofs_check.verdicts import Cell, Interval, judge
 
@@ -287,6 +287,11 @@ FIRST_SPREAD = Claim(
                     lambda v, p, ridge: type(v)(*(x / _schedule_factor(p, ridge) for x in v)),
                 ),
             },
+        ),
+        Mutant(
+            "training takes half of the steps",
+            "the variance is then twice as large",
+            sims=retrained(lambda options: {**options, "n_samples": options["n_samples"] // 2}),
         ),
         Mutant(
             "x_2 and x_3 are uncorrelated at d = 3",

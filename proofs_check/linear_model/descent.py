@@ -14,7 +14,7 @@ import sympy as sp
 from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
-from proofs_check.linear_model._common import LAMBDA, LENGTH, P_COT, PAPER, RIDGE, P, design, newton_optimum
+from proofs_check.linear_model._common import LAMBDA, LENGTH, P_COT, PAPER, RIDGE, P, design, newton_optimum, retrained
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -163,6 +163,11 @@ ACCUMULATION = Claim(
             "every gradient has weight 1/T",
             "that is the last iterate, not the average",
             theory={"linear_model.averaged_iterate_weights": _uniform_weights},
+        ),
+        Mutant(
+            "the simulator steps with 1/(2 lambda t)",
+            "the algorithm steps with 1/(lambda t)",
+            sims=retrained(lambda options: {**options, "ridge": 2 * options["ridge"]}),
         ),
     ),
 )

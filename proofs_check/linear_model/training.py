@@ -17,7 +17,7 @@ from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer
 from proofs_check.enumeration import examples, feature_names
-from proofs_check.linear_model._common import DOMAIN, LENGTH, P_COT, PAPER
+from proofs_check.linear_model._common import DOMAIN, LENGTH, P_COT, PAPER, retrained
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -148,6 +148,11 @@ CALIBRATION = Claim(
             },
         ),
         Mutant(
+            "training sees half as many long demonstrations",
+            "calibration would follow the share it sees",
+            sims=retrained(lambda options: {**options, "p_cot": options["p_cot"] / 2}),
+        ),
+        Mutant(
             "the long share is 2p/(1+p), that of a model after one round of rejection sampling",
             "pre-training keeps every demonstration",
             theory={
@@ -219,9 +224,9 @@ def _greedy_figure(result: ClaimResult) -> Figure:
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         ax = figure.add_subplot()
         grid = np.linspace(0.1, 0.55, 200)
-        for index, (d, n) in enumerate(((5, 2000), (20, 8000))):
+        for index, (d, n) in enumerate(((5, 1000), (20, 8000))):
             theory_line(ax, grid, [greedy_continue_share(d, float(p), n) for p in grid], f"limit law, d = {d}, T = {n}")
-            runs = [pretrain(d, float(p), n, 0.05, range(60), positions=("stop",), n_prompts=64) for p in shares]
+            runs = [pretrain(d, float(p), n, 0.05, range(300), positions=("stop",), n_prompts=64) for p in shares]
             found = [(data["stop_agree"].values <= 0.5).mean(axis=1) for data in runs]
             ends = [bounded_mean(f, 0.05, 0.0, 1.0) for f in found]
             simulated_points(
@@ -230,7 +235,7 @@ def _greedy_figure(result: ClaimResult) -> Figure:
                 [f.mean() for f in found],
                 [e.low for e in ends],
                 [e.high for e in ends],
-                f"60 runs, d = {d}",
+                f"300 runs, d = {d}",
                 index,
             )
         ax.axvline(1 / 3, color="0.6", linewidth=0.8, linestyle=":")
@@ -266,6 +271,11 @@ GREEDY = Claim(
                 "parity_mixture.greedy_threshold": lambda: 0.6,
                 "parity_mixture.greedy_accuracy": lambda p: 1.0 if p >= 0.6 else 0.5,
             },
+        ),
+        Mutant(
+            "training sees 0.3 more long demonstrations than it was told",
+            "at p = 0.15 greedy decoding then goes on",
+            sims=retrained(lambda options: {**options, "p_cot": min(1.0, options["p_cot"] + 0.3)}),
         ),
         Mutant(
             "the threshold is at p = 0.1",

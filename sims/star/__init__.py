@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sims import _validate
+from sims._streams import mix_seed
 from sims.star._dense import run_dense
+from sims.star._sampling import CELL
 from sims.star._sparse import run_sparse
 
 if TYPE_CHECKING:
@@ -317,15 +319,16 @@ def _run(
     final = np.zeros(len(keys), dtype=np.int64)
     noise = (attributes["false_negative"], attributes["false_positive"])
     for index, seed in enumerate(keys):
+        key = mix_seed(seed, CELL)
         outputs = (accuracy[index], path_share[index], step_right[index], kept[index], lost[index], unvisited[index])
         size = (attributes["n_trajectories"], attributes["n_rounds"])
         if tables is None:
             final[index] = run_sparse(
-                seed, alphas, maps, *size, *noise, attributes["smoothing"], attributes["hint"], exact, *outputs
+                key, alphas, maps, *size, *noise, attributes["smoothing"], attributes["hint"], exact, *outputs
             )
         else:
             final[index] = run_dense(
-                seed,
+                key,
                 tables.copy(),
                 maps,
                 law,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sims._kernels import kernel
-from sims._streams import mix_seed, uniform_pair
+from sims._streams import uniform_pair
 from sims.star._sampling import (
-    CELL,
     DECISION,
     EVALUATION,
     HINTED,
@@ -142,7 +141,7 @@ def _draw_given_answer(uniform, row, message, start):  # type: ignore[no-untyped
 
 @kernel
 def run_dense(  # type: ignore[no-untyped-def]
-    seed,
+    key,
     tables,
     maps,
     law,
@@ -169,7 +168,6 @@ def run_dense(  # type: ignore[no-untyped-def]
     model (N+1) M^2 messages. Time O(K N log M + N M^2) a round, plus O(N M^3) for exact J or such hints.
     """
     n_steps, n_states = maps.shape
-    key = mix_seed(seed, CELL)
     answers = np.empty(n_states, dtype=np.int64)
     answers_of(maps, answers)
     start_rows = np.cumsum(law)

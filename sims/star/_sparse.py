@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from sims._kernels import kernel
-from sims._streams import mix_seed, uniform_pair
-from sims.star._sampling import CELL, DECISION, HINTED, PATH, answers_of, final_class, index_below, uniform_of
+from sims._streams import uniform_pair
+from sims.star._sampling import DECISION, HINTED, PATH, answers_of, final_class, index_below, uniform_of
 
 __all__ = ["run_sparse"]
 
@@ -99,7 +99,7 @@ def _compact(firsts, lengths, arena, used, room):  # type: ignore[no-untyped-def
 
 @kernel
 def run_sparse(  # type: ignore[no-untyped-def]
-    seed,
+    key,
     alphas,
     maps,
     count,
@@ -122,7 +122,6 @@ def run_sparse(  # type: ignore[no-untyped-def]
     the kept paths of the round ((N+1) K). Time O(K N + N M) a round, plus O(N M^3) where J is exact.
     """
     n_steps, n_states = maps.shape
-    key = mix_seed(seed, CELL)
     answers = np.empty(n_states, dtype=np.int64)
     answers_of(maps, answers)
     firsts = np.zeros((n_steps, n_states), dtype=np.int64)

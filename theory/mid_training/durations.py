@@ -12,7 +12,7 @@ from typing import Any
 
 from theory._math import is_symbolic
 from theory._validate import integer, real
-from theory.mid_training._inputs import law
+from theory.mid_training._inputs import items, law, whole
 from theory.mid_training.planning import sweeps_bound
 
 __all__ = [
@@ -80,7 +80,7 @@ def one_state_iterates(durations: Any, discount: Any, start: Any, n_sweeps: int)
     start : same kinds
         V_0.
     n_sweeps : int
-        N >= 0.
+        N in [0, 1000000].
 
     Returns
     -------
@@ -101,12 +101,12 @@ def one_state_iterates(durations: Any, discount: Any, start: Any, n_sweeps: int)
     >>> [round(20.0 - v, 3) for v in one_state_iterates([1, 10], 0.95, 0.0, 2)]
     [20.0, 11.975, 7.17]
     """
-    taus = [int(integer("durations", tau, 1)) for tau in durations]
+    taus = [whole("durations", tau, 1) for tau in items("durations", durations)]
     if not taus:
         raise ValueError(f"durations must hold at least one integer >= 1, got {durations!r}")
     gamma = real("discount", discount, 0, 1, open_low=True, open_high=True)
     value = real("start", start)
-    n = integer("n_sweeps", n_sweeps, 0)
+    n = whole("n_sweeps", n_sweeps, 0, 10**6)
     values = [value]
     for _ in range(n):
         options = [(1 - gamma**tau) / (1 - gamma) + gamma**tau * value for tau in taus]
@@ -378,7 +378,7 @@ def span_after_sweep(durations: Any, discount: Any, level: Any) -> Any:
     >>> round(span_after_sweep([1, 5], 0.9, 1.0), 4)
     0.3095
     """
-    taus = [int(integer("durations", tau, 1)) for tau in durations]
+    taus = [whole("durations", tau, 1) for tau in items("durations", durations)]
     if not taus:
         raise ValueError(f"durations must hold at least one integer >= 1, got {durations!r}")
     gamma = real("discount", discount, 0, 1, open_low=True, open_high=True)

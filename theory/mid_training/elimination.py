@@ -42,7 +42,7 @@ SLACK = 1e-12  # d q may exceed one by this much: q = 1/d is rarely a float
 
 
 def _types(n_types: Any, type_probability: Any) -> tuple[int, Any]:
-    d = whole("n_types", n_types, 1)
+    d = whole("n_types", n_types, 1, 10**5)
     q = real("type_probability", type_probability, 0, 1)
     if _too_likely(d, q):
         raise ValueError(f"type_probability must be one number in [0, 1/n_types], got {type_probability!r}")
@@ -64,9 +64,9 @@ def unseen_law(n_demonstrations: Any, n_types: int, type_probability: Any) -> np
     Parameters
     ----------
     n_demonstrations : int or array_like of int
-        n >= 0.
+        n in [0, 10000000].
     n_types : int
-        d >= 1 light types.
+        d in [1, 100000], light types.
     type_probability : float, Fraction, sympy.Expr or flint.arb
         q of each light type, d q <= 1; the rest of the tasks shows no light type.
 
@@ -91,7 +91,7 @@ def unseen_law(n_demonstrations: Any, n_types: int, type_probability: Any) -> np
     >>> unseen_law(2, 2, Fraction(1, 2)).tolist()
     [Fraction(1, 2), Fraction(1, 2), Fraction(0, 1)]
     """
-    n = integer("n_demonstrations", n_demonstrations, 0)
+    n = integer("n_demonstrations", n_demonstrations, 0, 10**7)
     d, q = _types(n_types, type_probability)
     wanted = np.atleast_1d(np.asarray(n, dtype=np.int64))
     exact = not isinstance(q, float)
@@ -203,7 +203,7 @@ def expected_product(n_draws: int, probabilities: Any, factor: Callable[[np.ndar
     Parameters
     ----------
     n_draws : int
-        n >= 0 independent draws.
+        n in [0, 20000], independent draws.
     probabilities : sequence of float
         Probabilities p_1..p_k of the categories that count, with total at most one.
     factor : callable
@@ -230,7 +230,7 @@ def expected_product(n_draws: int, probabilities: Any, factor: Callable[[np.ndar
     >>> round(expected_product(2, [0.5, 0.5], lambda count: count > 0), 12)
     0.5
     """
-    n = whole("n_draws", n_draws, 0)
+    n = whole("n_draws", n_draws, 0, 20_000)
     p = law("probabilities", probabilities, complete=False).astype(np.float64)
     counts = np.arange(n + 1)
     if not callable(factor):

@@ -229,7 +229,7 @@ def goal_coverage(
     goal_length : int
         L >= 1.
     n_macros_seen : int
-        Number of demonstrated chunks (n demonstrations of L macros: n L), >= 0.
+        Number of demonstrated chunks (n demonstrations of L macros: n L), in [0, 5000].
     keep_count : int
         c0 >= 1: a macro is kept when at least c0 chunks equal it.
     chunk_probabilities : sequence of float, optional
@@ -258,7 +258,7 @@ def goal_coverage(
     """
     w = law("weights", weights).astype(np.float64)
     length = whole("goal_length", goal_length, 1)
-    n = whole("n_macros_seen", n_macros_seen, 0)
+    n = whole("n_macros_seen", n_macros_seen, 0, 5000)
     least = whole("keep_count", keep_count, 1)
     p = (
         w
@@ -396,7 +396,7 @@ def covered_share(kept: int, goals: Any, weights: Any) -> Any:
     [0.0, 0.0, 0.0, 1.0]
     """
     mask = whole("kept", kept, 0)
-    needed = [int(integer("goals", goal, 0)) for goal in items("goals", goals)]
+    needed = [whole("goals", goal, 0) for goal in items("goals", goals)]
     w = law("weights", weights)
     if len(w) != len(needed):
         raise ValueError(f"weights must have the {len(needed)} entries of goals, got {len(w)}")

@@ -281,7 +281,7 @@ def count_rule_exact(
     Raises
     ------
     ValueError
-        If an argument leaves its range.
+        If an argument leaves its range, or more than 5000 demonstrations would be needed.
 
     Notes
     -----
@@ -300,15 +300,14 @@ def count_rule_exact(
     delta = scalar("delta", delta, 0, 1, open_low=True, open_high=True)
     target = sigma / 4 if target_rate is None else scalar("target_rate", target_rate, 0, sigma, open_high=True)
     log_subsets = _log_binomial(m, k)
-    n = 0
-    while True:
-        n += 1
+    for n in range(1, 5001):
         thresholds = np.arange(n + 1)
         log_bad = log_subsets + binom.logcdf(thresholds, n, sigma)
         risk = np.exp(np.minimum(log_bad, 1.0)) + binom.sf(thresholds, n, target)
         best = int(np.argmin(risk))
         if risk[best] <= delta:
             return n, best
+    raise ValueError(f"failure_rate must allow a count of at most 5000 demonstrations, got {failure_rate!r}")
 
 
 def empirical_risk_count(n_options: Any, n_kept: Any, largest_gap: Any, excess: Any, delta: Any) -> Any:

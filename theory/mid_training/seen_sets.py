@@ -30,7 +30,7 @@ def _seen(probabilities: Any, n_demonstrations: Any) -> tuple[np.ndarray, int]:
     p = law("probabilities", probabilities)
     if len(p) > 16:
         raise ValueError(f"probabilities must have at most 16 entries, got {len(p)}")
-    return p, whole("n_demonstrations", n_demonstrations, 0)
+    return p, whole("n_demonstrations", n_demonstrations, 0, 10**5)
 
 
 def seen_set_law(probabilities: Any, n_demonstrations: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def seen_set_law(probabilities: Any, n_demonstrations: int) -> np.ndarray:
     probabilities : sequence of float or Fraction
         Law of the task type, at most 16 types.
     n_demonstrations : int
-        n >= 0.
+        n in [0, 100000].
 
     Returns
     -------
@@ -126,7 +126,7 @@ def elimination_by_seen_sets(probabilities: Any, failure_masks: Any, n_demonstra
     failure_masks : sequence of int
         For each bad subset the types it fails, as a bit mask.
     n_demonstrations : int
-        n >= 0.
+        n in [0, 100000].
 
     Returns
     -------
