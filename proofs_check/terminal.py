@@ -15,7 +15,6 @@ from proofs_check.claims import Claim
 from proofs_check.report import Report
 from proofs_check.runner import ClaimResult
 from proofs_check.wording import reach
-from proofs_check.verdicts import Verdict
 
 __all__ = ["print_plan", "print_report", "progress"]
 

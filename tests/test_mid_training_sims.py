@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.metrics import adjusted_mutual_info_score  # type: ignore[import-untyped]
 
 import sims.mid_training as mid
 import theory.mid_training as closed
@@ -27,7 +28,7 @@ def stream(seed: int, experiment: str) -> oracle.Uniform:
     return lambda s, t, b: uniform_pair(key, s, t, b)[0]
 
 
-def near(values, expected: float, spreads: float = 4.5) -> None:
+def near(values: Any, expected: float, spreads: float = 4.5) -> None:
     """Assert that a mean lies within so many standard errors of its expectation (two-sided 7e-6 a test)."""
     values = np.asarray(values, dtype=float).ravel()
     error = values.std(ddof=1) / math.sqrt(values.size)
@@ -37,7 +38,7 @@ def near(values, expected: float, spreads: float = 4.5) -> None:
     assert abs(z) < spreads
 
 
-def random_model(seed: int, k: int, size: int, lines: int, length: int):
+def random_model(seed: int, k: int, size: int, lines: int, length: int) -> Any:
     rng = np.random.default_rng(seed)
     emission = rng.dirichlet(np.full(size, 0.7), size=(k, size)) * 0.99 + 0.01 / size
     emission /= emission.sum(axis=2, keepdims=True)
@@ -54,7 +55,7 @@ models = st.builds(
 
 @few
 @given(seeds, st.integers(1, 4), st.integers(1, 70), st.integers(0, 5), st.integers(0, 99))
-def test_elimination_repeats_the_literal_loops(seed, types, subsets, n, table):
+def test_elimination_repeats_the_literal_loops(seed: Any, types: Any, subsets: Any, n: Any, table: Any) -> None:
     rng = np.random.default_rng(table)
     gaps, p = rng.uniform(size=(types, subsets)), rng.dirichlet(np.ones(types))
     result = mid.prune_by_elimination(gaps, p, 0.7, 0.2, n, seed, n_trials=6)
@@ -69,7 +70,7 @@ def test_elimination_repeats_the_literal_loops(seed, types, subsets, n, table):
     assert none.tolist() == repeat.tolist()
 
 
-def test_families_meet_their_exact_probabilities():
+def test_families_meet_their_exact_probabilities() -> None:
     unseen = mid.draw_unseen_types(5, 0.08, 60, 1, n_trials=20_000)["unseen"].values
     near(unseen == 0, closed.elimination_probability(5, 0.08, 60))
     wrong = mid.draw_independent_failures(50, 0.1, 50, 2, n_trials=4_000)["wrong_survivors"].values
@@ -82,7 +83,7 @@ def test_families_meet_their_exact_probabilities():
     near(learner >= 7, closed.any_learner_failure(40, 0.15 / 7, 7, 50))
 
 
-def test_general_elimination_meets_the_law_of_the_seen_set():
+def test_general_elimination_meets_the_law_of_the_seen_set() -> None:
     rng = np.random.default_rng(8)
     gaps, p = rng.uniform(size=(8, 15)) * (rng.uniform(size=(8, 15)) < 0.4), rng.dirichlet(np.ones(8))
     bad = p @ (gaps > 0.1) >= 0.1
@@ -94,7 +95,7 @@ def test_general_elimination_meets_the_law_of_the_seen_set():
         assert 1 - exact <= closed.union_survival_bound(list((p @ (gaps > 0.1))[bad]), n) + 1e-12
 
 
-def test_two_point_losses_defeat_the_small_mean():
+def test_two_point_losses_defeat_the_small_mean() -> None:
     """A subset just below the failure rate survives with a mean loss at the bound, not at eps."""
     gaps, p = [[1.0, 0.05], [0.05, 0.05]], [0.0999, 0.9001]
     result = mid.prune_by_elimination(gaps, p, 0.05, 0.1, 20, 0, n_trials=4_000)
@@ -105,7 +106,7 @@ def test_two_point_losses_defeat_the_small_mean():
     assert abs(share - exact) < 4.5 * math.sqrt(exact * (1 - exact) / 4_000)
 
 
-def test_footprints_meet_missing_mass_and_coverage():
+def test_footprints_meet_missing_mass_and_coverage() -> None:
     near(mid.draw_footprints([0.1] * 10, 40, 0, n_trials=5_000)["loss"], closed.missing_mass([0.1] * 10, 40))
     extremal = closed.missing_mass_extremal(10, 40)
     result = mid.draw_footprints(extremal, 40, 1, n_trials=5_000)
@@ -124,7 +125,7 @@ def test_footprints_meet_missing_mass_and_coverage():
 
 @few
 @given(seeds, st.integers(1, 5), st.integers(1, 4), st.floats(0.5, 0.98), st.integers(1, 6))
-def test_value_iteration_keeps_its_promises(seed, n_states, n_options, gamma, longest):
+def test_value_iteration_keeps_its_promises(seed: Any, n_states: Any, n_options: Any, gamma: Any, longest: Any) -> None:
     drawn = mid.draw_semi_mdp(n_states, n_options, gamma, longest, seed)
     rewards, kernels = drawn["reward"].values[0], drawn["kernel"].values[0]
     assert (kernels.sum(axis=2) <= gamma + 1e-12).all()
@@ -151,7 +152,7 @@ def test_value_iteration_keeps_its_promises(seed, n_states, n_options, gamma, lo
         assert (best - values[n]).max() <= 0.5 + 1e-9
 
 
-def test_durations_from_below_and_from_above():
+def test_durations_from_below_and_from_above() -> None:
     gamma = 0.95
     kernels = np.array([[[gamma]], [[gamma**10]]])
     rewards = (1 - kernels[:, :, 0]) / (1 - gamma)
@@ -166,7 +167,7 @@ def test_durations_from_below_and_from_above():
     assert np.ptp(out) == pytest.approx(closed.span_after_sweep([1, 5], 0.9, 1.0))
 
 
-def test_locks_take_one_sweep_per_macro():
+def test_locks_take_one_sweep_per_macro() -> None:
     goal = [0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0] * 2
     macros = [goal[i : i + 4] for i in range(0, 24, 4)]
     for options, needed in (([[0], [1]], 24), (macros, 6), ([[0], [1], *macros], 6)):
@@ -179,7 +180,7 @@ def test_locks_take_one_sweep_per_macro():
     assert mid.value_iteration(model["reward"], model["kernel"], 25)["value"].values[-1, 0] == 0.0
 
 
-def test_roll_outs_meet_the_option_model():
+def test_roll_outs_meet_the_option_model() -> None:
     rng = np.random.default_rng(3)
     p, r = rng.dirichlet(np.ones(3), size=(2, 3)), rng.uniform(size=(2, 3))
     pi, beta = rng.dirichlet(np.ones(2), size=3), rng.uniform(0.2, 0.8, size=3)
@@ -190,7 +191,7 @@ def test_roll_outs_meet_the_option_model():
         near(result["discount_factor"] * (result["last_state"] == s), kernel[1, s])
 
 
-def test_exploration_meets_regret_and_first_success():
+def test_exploration_meets_regret_and_first_success() -> None:
     weights = closed.zipf_weights(8)
     result = mid.explore_lock(weights, 2, 4, 20, 0, n_goals=10_000)
     near(result["first_success"] == 0, closed.exploration_regret(weights, 2, 20)[3])
@@ -204,7 +205,7 @@ def test_exploration_meets_regret_and_first_success():
 
 @few
 @given(seeds, st.integers(2, 4), st.integers(2, 7), st.floats(0, 1), st.floats(0, 1))
-def test_skill_text_repeats_the_literal_loops(seed, k, length, switch, noise):
+def test_skill_text_repeats_the_literal_loops(seed: Any, k: Any, length: Any, switch: Any, noise: Any) -> None:
     maps = mid.draw_skills(5, k, seed)["skill_map"].values[0]
     assert len({tuple(row) for row in maps}) == k
     text = mid.skill_demonstrations(maps, switch, noise, length, 3, [seed])
@@ -215,7 +216,7 @@ def test_skill_text_repeats_the_literal_loops(seed, k, length, switch, noise):
     assert more["token"].values[0, :3].tolist() == tokens
 
 
-def test_long_cycles():
+def test_long_cycles() -> None:
     maps, everything = mid.affine_maps(13), mid.affine_maps(13, long_cycles=False)
     assert (len(maps), len(everything)) == (64, 156)
     for row in maps:
@@ -232,7 +233,7 @@ def test_long_cycles():
         mid.affine_maps(15)
 
 
-def test_noise_and_switches_have_their_rates():
+def test_noise_and_switches_have_their_rates() -> None:
     maps = mid.draw_skills(13, 4, 0)["skill_map"].values[0]
     text = mid.skill_demonstrations(maps, 0.2, 0.05, 60, 300, 1)
     tokens, skills = text["token"].values[0], text["skill"].values[0]
@@ -248,7 +249,7 @@ def test_noise_and_switches_have_their_rates():
     assert mid.goal_coverage(emission[:1], strings, 4) == 0.0
 
 
-def test_chunks_of_noisy_macros_meet_their_law():
+def test_chunks_of_noisy_macros_meet_their_law() -> None:
     """Defaults of the macro world: A = 6, K = 5, tau = 3, L = 4, n = 20, eta = 0.1."""
     macros = mid.draw_macros(6, 5, 3, 0)["macro"].values[0]
     codes = closed.macro_codes(macros, 6)
@@ -273,7 +274,7 @@ def test_chunks_of_noisy_macros_meet_their_law():
 
 @few
 @given(models)
-def test_expectation_step_by_enumeration(model):
+def test_expectation_step_by_enumeration(model: Any) -> None:
     emission, lines, alpha = model
     counts, switches, likelihoods = oracle.expected_counts(lines.tolist(), emission, alpha)
     result = mid.expectation_step(lines, emission, alpha)
@@ -299,7 +300,7 @@ def test_expectation_step_by_enumeration(model):
 
 @few
 @given(models, st.floats(0, 6))
-def test_best_paths_by_enumeration(model, penalty):
+def test_best_paths_by_enumeration(model: Any, penalty: Any) -> None:
     emission, lines, alpha = model
     result = mid.best_paths(lines, emission, switch_penalty=penalty)
     for line, path, score in zip(lines, result["latent"].values, result["score"].values, strict=True):
@@ -315,7 +316,7 @@ def test_best_paths_by_enumeration(model, penalty):
 
 @few
 @given(models, st.sampled_from([0.02, 1.0]))
-def test_one_iteration_is_the_literal_one(model, pseudo_count):
+def test_one_iteration_is_the_literal_one(model: Any, pseudo_count: Any) -> None:
     emission, lines, alpha = model
     k, size, _ = emission.shape
     if k == 1 or lines.shape[1] < 3:
@@ -333,7 +334,7 @@ def test_one_iteration_is_the_literal_one(model, pseudo_count):
 
 @few
 @given(seeds, st.sampled_from(["soft", "hard"]), st.sampled_from([None, 0.0, 2.0, 30.0]))
-def test_the_objective_never_falls(seed, method, penalty):
+def test_the_objective_never_falls(seed: Any, method: Any, penalty: Any) -> None:
     maps = mid.draw_skills(5, 2, 3)["skill_map"].values[0]
     lines = mid.skill_demonstrations(maps, 0.2, 0.1, 20, 6, seed)["token"].values[0]
     fit = mid.fit_sticky_latents(
@@ -349,7 +350,7 @@ def test_the_objective_never_falls(seed, method, penalty):
     assert float(fit["log_likelihood"][0]) == pytest.approx(mid.sticky_log_likelihoods(lines, emission, alpha).sum())
 
 
-def test_row_swaps_only_improve_and_fits_repeat_bit_by_bit():
+def test_row_swaps_only_improve_and_fits_repeat_bit_by_bit() -> None:
     maps = mid.draw_skills(13, 4, 5)["skill_map"].values[0]
     lines = mid.skill_demonstrations(maps, 0.2, 0.05, 60, 30, 5)["token"].values[0]
     plain = mid.fit_sticky_latents(lines, 13, 4, seeds=[3, 9], n_restarts=3, swap_passes=0)
@@ -361,7 +362,7 @@ def test_row_swaps_only_improve_and_fits_repeat_bit_by_bit():
         assert plain[name].values[0].tobytes() == again[name].values[1].tobytes()
 
 
-def test_the_robust_fit_finds_the_skills():
+def test_the_robust_fit_finds_the_skills() -> None:
     """All maps of long-cycle worlds are found from 60 demonstrations, by exact and by hard iterations."""
     for world in range(4):
         maps = mid.draw_skills(13, 4, world)["skill_map"].values[0]
@@ -378,7 +379,7 @@ def test_the_robust_fit_finds_the_skills():
 
 @few
 @given(models, st.integers(-1, 3), st.integers(0, 2**32 - 1))
-def test_look_ahead_bound_by_enumeration(model, look_ahead, seed):
+def test_look_ahead_bound_by_enumeration(model: Any, look_ahead: Any, seed: Any) -> None:
     emission, lines, alpha = model
     weights = np.random.default_rng(seed).normal(size=look_ahead + 2)
     result = mid.look_ahead_bound(lines, emission, alpha, weights)
@@ -404,7 +405,7 @@ def test_look_ahead_bound_by_enumeration(model, look_ahead, seed):
 
 @few
 @given(models, st.integers(-1, 2), st.integers(2, 4), seeds)
-def test_reinforce_repeats_the_literal_loops(model, look_ahead, group, seed):
+def test_reinforce_repeats_the_literal_loops(model: Any, look_ahead: Any, group: Any, seed: Any) -> None:
     emission, lines, alpha = model
     weights = np.linspace(0.5, 1.5, look_ahead + 2)
     result = mid.sampled_gradient(lines, emission, alpha, weights, seed, group=group)
@@ -413,7 +414,7 @@ def test_reinforce_repeats_the_literal_loops(model, look_ahead, group, seed):
     assert float(result["bound"][0]) == pytest.approx(value, abs=1e-9)
 
 
-def test_reinforce_is_unbiased():
+def test_reinforce_is_unbiased() -> None:
     emission, lines, alpha = random_model(4, 3, 4, 5, 12)
     weights = [0.8, 0.3, 1.0]
     exact = mid.look_ahead_bound(lines, emission, alpha, weights)
@@ -423,7 +424,7 @@ def test_reinforce_is_unbiased():
         near(estimates["gradient"].values[:, f], float(exact["gradient"][f]))
 
 
-def test_looking_ahead_closes_the_gap():
+def test_looking_ahead_closes_the_gap() -> None:
     maps = mid.draw_skills(13, 4, 0)["skill_map"].values[0]
     lines = mid.skill_demonstrations(maps, 0.2, 0.05, 60, 20, 0)["token"].values[0]
     emission, alpha = mid.skill_emission(maps, 0.05), 1 - 0.2 * 4 / 3
@@ -441,7 +442,7 @@ def test_looking_ahead_closes_the_gap():
     assert float(sampled["gap"][0]) / sampled.attrs["n_tokens_predicted"] == pytest.approx(gaps[1], abs=5e-3)
 
 
-def test_the_sampled_fit_comes_close_to_the_exact_one():
+def test_the_sampled_fit_comes_close_to_the_exact_one() -> None:
     maps = mid.draw_skills(7, 2, 0)["skill_map"].values[0]
     lines = mid.skill_demonstrations(maps, 0.2, 0.05, 40, 40, 0)["token"].values[0]
     exact = mid.fit_sticky_latents(lines, 7, 2, n_restarts=4)
@@ -458,7 +459,7 @@ def test_the_sampled_fit_comes_close_to_the_exact_one():
 
 @few
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(1, 4), st.floats(0.01, 3))
-def test_ngrams_and_trees_repeat_the_literal_counts(seed, size, order, k):
+def test_ngrams_and_trees_repeat_the_literal_counts(seed: Any, size: Any, order: Any, k: Any) -> None:
     rng = np.random.default_rng(seed)
     train, test = rng.integers(0, size, size=(4, 6)), rng.integers(0, size, size=(3, 5))
     table = mid.ngram_log_probabilities(train, test, size, order, k)
@@ -474,7 +475,7 @@ def test_ngrams_and_trees_repeat_the_literal_counts(seed, size, order, k):
         assert tree == pytest.approx(np.array(literal_tree), abs=1e-12)
 
 
-def test_full_context_on_clean_text_gives_every_macro_its_share():
+def test_full_context_on_clean_text_gives_every_macro_its_share() -> None:
     """The control: chain rule along the tree, whatever the shared prefixes."""
     macros = mid.draw_macros(3, 5, 4, 2)["macro"].values[0]
     chances = mid.tree_probabilities(macros, macros, 3).prod(axis=1)
@@ -483,7 +484,7 @@ def test_full_context_on_clean_text_gives_every_macro_its_share():
 
 @few
 @given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.integers(1, 3), st.integers(3, 6))
-def test_multigrams_by_enumeration(seed, size, longest, length):
+def test_multigrams_by_enumeration(seed: Any, size: Any, longest: Any, length: Any) -> None:
     rng = np.random.default_rng(seed)
     lines = rng.integers(0, size, size=(3, length))
     chunk = rng.dirichlet(np.ones(sum(size**n for n in range(1, longest + 1))))
@@ -530,7 +531,7 @@ def test_multigrams_by_enumeration(seed, size, longest, length):
     assert fit["chunk"].values == pytest.approx(counts / counts.sum(), abs=1e-10)
 
 
-def test_multigrams_find_macros_where_sticky_latents_are_misspecified():
+def test_multigrams_find_macros_where_sticky_latents_are_misspecified() -> None:
     macros = mid.draw_macros(8, 6, 4, 1)["macro"].values[0]
     text = mid.macro_demonstrations(macros, [1 / 6] * 6, 8, 0.02, 6, 200, [0, 1])
     train, test = text["token"].values
@@ -556,7 +557,9 @@ def test_multigrams_find_macros_where_sticky_latents_are_misspecified():
 
 @few
 @given(seeds, st.integers(1, 3), st.integers(2, 4), st.integers(2, 16), st.data())
-def test_policy_gradient_repeats_the_literal_loops(seed, decisions, choices, group, data):
+def test_policy_gradient_repeats_the_literal_loops(
+    seed: Any, decisions: Any, choices: Any, group: Any, data: Any
+) -> None:
     goal = data.draw(st.lists(st.integers(0, choices - 1), min_size=decisions, max_size=decisions))
     start = np.random.default_rng(seed % 2**32).normal(size=(decisions, choices))
     result = mid.goal_policy_gradient(start, goal, seed, group=group, max_episodes=300)
@@ -568,7 +571,7 @@ def test_policy_gradient_repeats_the_literal_loops(seed, decisions, choices, gro
     )
 
 
-def test_flows_take_the_times_of_the_closed_form():
+def test_flows_take_the_times_of_the_closed_form() -> None:
     for b, length in ((4, 1), (16, 1), (4, 2), (6, 3), (3, 4)):
         time, probability = mid.policy_flow(np.zeros((length, b)), [0] * length, step=0.01)
         assert probability >= 0.95
@@ -579,8 +582,8 @@ def test_flows_take_the_times_of_the_closed_form():
 
 
 @pytest.mark.parametrize(("choices", "decisions", "printed"), [(3, 2, 496), (5, 4, 3136), (4, 3, 1128), (6, 6, 1.1e5)])
-def test_worked_episodes_of_policy_gradient(choices, decisions, printed):
-    """The printed median of 20 seeds lies between the 3rd and 18th of 20 fresh ones, a 99.96 % interval for the median."""
+def test_worked_episodes_of_policy_gradient(choices: Any, decisions: Any, printed: Any) -> None:
+    """The printed median of 20 seeds lies between the 3rd and 18th of 20 fresh ones: a 99.96 % interval."""
     runs = mid.goal_policy_gradient(np.zeros((decisions, choices)), [0] * decisions, range(20))
     assert runs["reached"].values.all()
     ordered = np.sort(runs["episodes"].values)
@@ -592,7 +595,7 @@ def test_worked_episodes_of_policy_gradient(choices, decisions, printed):
 
 
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_adjusted_mutual_information_against_scikit_learn(n, a, b, seed):
+def test_adjusted_mutual_information_against_scikit_learn(n: Any, a: Any, b: Any, seed: Any) -> None:
     rng = np.random.default_rng(seed)
     first, second = rng.integers(0, a, size=n), rng.integers(0, b, size=n)
     found = mid.adjusted_mutual_information(first, second)
@@ -603,7 +606,7 @@ def test_adjusted_mutual_information_against_scikit_learn(n, a, b, seed):
     assert mid.adjusted_mutual_information(relabelled, second) == pytest.approx(found, abs=1e-9)
 
 
-def test_adjusted_mutual_information_of_large_classes():
+def test_adjusted_mutual_information_of_large_classes() -> None:
     rng = np.random.default_rng(0)
     first = rng.integers(0, 4, size=20_000)
     second = np.where(rng.uniform(size=20_000) < 0.8, first, rng.integers(0, 4, size=20_000))
@@ -611,7 +614,7 @@ def test_adjusted_mutual_information_of_large_classes():
     assert mid.adjusted_mutual_information(first, second) == pytest.approx(expected, abs=1e-8)
 
 
-def test_boundaries_maps_and_coverage_by_hand():
+def test_boundaries_maps_and_coverage_by_hand() -> None:
     assert mid.boundary_f1([[0, 1, 1, 2]], [[5, 6, 6, 6]]) == pytest.approx(2 / 3)
     assert mid.boundary_f1([[0, 0]], [[1, 1]]) == 1.0
     assert mid.boundary_f1([[0, 1]], [[1, 1]]) == 0.0
@@ -631,7 +634,7 @@ def test_boundaries_maps_and_coverage_by_hand():
 
 
 @pytest.fixture(scope="module")
-def comparison():
+def comparison() -> Any:
     return mid.compare_with_next_token([10, 60], range(16), fit={"n_restarts": 8, "swap_passes": 2})
 
 
@@ -639,14 +642,14 @@ PRINTED = {10: (0.97, 1.122, (1.553, 1.293, 1.505), 0.75, 0.78), 60: (1.00, 1.05
 
 
 @pytest.mark.parametrize("n", PRINTED)
-def test_worked_table_of_skill_worlds(comparison, n):
+def test_worked_table_of_skill_worlds(comparison: Any, n: Any) -> None:
     """Eight printed worlds against sixteen fresh ones, within 4 standard errors of the difference.
 
     The printed losses count the uniform first token of 60 as well: (59 x + ln 13)/60.
     """
     coverage, nll, ngrams, ami, f1 = PRINTED[n]
     row = comparison.sel(n_demonstrations=n)
-    whole = lambda x: (59 * x + math.log(13)) / 60  # noqa: E731
+    whole = whole_loss
     pairs = [(row["coverage"], coverage), (whole(row["nll"]), nll), (row["ami"], ami), (row["boundary_f1"], f1)]
     pairs += [(whole(row["nll_ngram"].sel(order=o)), x) for o, x in zip((1, 2, 3), ngrams, strict=True)]
     for values, printed in pairs:
@@ -656,7 +659,7 @@ def test_worked_table_of_skill_worlds(comparison, n):
         assert abs(float(values.mean()) - printed) < 4 * error
 
 
-def test_latents_beat_next_token_prediction_and_approach_the_truth(comparison):
+def test_latents_beat_next_token_prediction_and_approach_the_truth(comparison: Any) -> None:
     assert (comparison["nll"] > comparison["true_nll"]).all()
     later = comparison.sel(n_demonstrations=60)
     assert (later["nll"] < later["nll_ngram"].min("order")).all()
@@ -667,11 +670,11 @@ def test_latents_beat_next_token_prediction_and_approach_the_truth(comparison):
     assert float(alone["nll"][0, 0]) == float(comparison["nll"][7, 0])
 
 
-def whole_loss(nll):
+def whole_loss(nll: Any) -> Any:
     return (59 * nll + math.log(13)) / 60
 
 
-def test_the_penalty_has_its_optimum_inside():
+def test_the_penalty_has_its_optimum_inside() -> None:
     result = mid.sweep_switch_penalty([0.0, 1.0, 2.485, 4.0, 30.0], 60, [0, 1], fit={"n_restarts": 6, "swap_passes": 1})
     nll = result["nll"].mean("replicate").values
     assert int(nll.argmin()) == 2
@@ -684,7 +687,7 @@ def test_the_penalty_has_its_optimum_inside():
     assert int(result["cross_entropy"].mean("replicate").values.argmin()) < 2
 
 
-def test_the_race_shows_its_control():
+def test_the_race_shows_its_control() -> None:
     result = mid.race_to_goal(60, 0, n_goals=60, n_trained=2, max_episodes=20_000, fit={"n_restarts": 6})
     cost = {
         str(name): float(x) for name, x in zip(result["start"].values, result["log_episodes"].values[0], strict=True)
@@ -712,7 +715,7 @@ BAD = [
     (lambda: mid.fit_sticky_latents([[0, 1]], 2, 0), "n_latents must be an integer"),
     (lambda: mid.fit_sticky_latents([[0, 1]], 2, 1, method="warm"), "method must be one of soft, hard"),
     (lambda: mid.fit_sticky_latents([[0, 1]], 2, 1, alpha=0.5, switch_penalty=1.0), "alpha must be None"),
-    (lambda: mid.fit_sticky_latents([[0, 1]], 2, 1, alpha=1.0), r"alpha must be a real number in \[0.0, 1.0\), got 1.0"),
+    (lambda: mid.fit_sticky_latents([[0, 1]], 2, 1, alpha=1.0), r"alpha must be a real number in \[0.0, 1.0\)"),
     (lambda: mid.fit_sticky_latents([[0, 1]], 2, 1, pseudo_count=0.0), "pseudo_count must be a real number"),
     (lambda: mid.best_paths([[0, 1]], EMISSION), "alpha or switch_penalty must be given"),
     (lambda: mid.sticky_log_likelihoods([[0, 1]], [[[0.5, 0.5], [1.0, 0.0]]], 0.5), "emission must have shape"),
@@ -720,7 +723,7 @@ BAD = [
     (lambda: mid.look_ahead_bound([[0, 1]], EMISSION, 0.5, []), "weights must be a non-empty array"),
     (lambda: mid.sampled_gradient([[0, 1]], EMISSION, 0.5, [1.0], 0, group=1), "group must be an integer"),
     (lambda: mid.fit_look_ahead([[0, 1]], EMISSION, 0.5, -2), "look_ahead must be an integer"),
-    (lambda: mid.prune_by_elimination([[0.1]], [0.5], 0.1, 0.1, 3, 0), "probabilities must be probabilities with total 1"),
+    (lambda: mid.prune_by_elimination([[0.1]], [0.5], 0.1, 0.1, 3, 0), "probabilities must be probabilities with"),
     (lambda: mid.prune_by_elimination([[0.1]], [0.5, 0.5], 0.1, 0.1, 3, 0), "probabilities must have the 1 entries"),
     (lambda: mid.draw_unseen_types(4, 0.3, 3, 0), r"type_probability must be a real number in \(0, 1/n_types\]"),
     (lambda: mid.value_iteration([[1.0]], [[[1.0]]], 3), "kernels must have row sums below 1"),
@@ -745,7 +748,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("call", "message"), BAD)
-def test_bad_input_is_refused_by_name(call, message):
+def test_bad_input_is_refused_by_name(call: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -768,7 +771,7 @@ def test_bad_input_is_refused_by_name(call, message):
         lambda s: mid.sampled_gradient([[0, 1, 1]], EMISSION * 2, 0.3, [1.0, 1.0], s),
     ],
 )
-def test_a_seed_gives_its_bits_in_any_company(call):
+def test_a_seed_gives_its_bits_in_any_company(call: Any) -> None:
     together, alone = call([11, 5, 2**63 - 1]), call([5])
     assert set(together.data_vars) == set(alone.data_vars)
     for name, variable in alone.data_vars.items():
