@@ -63,7 +63,8 @@ def mix_seed(seed: Any, cell: Any) -> np.uint64:
 
 
 @overload(mix_seed)
-def _mix_seed_in_kernels(seed: Any, cell: Any) -> Any:
+def _mix_seed_in_kernels(seed, cell):  # type: ignore[no-untyped-def]
+    # Numba compares this signature with that of what it returns, annotations included.
     return lambda seed, cell: _mixed(seed, cell)
 
 

@@ -176,7 +176,7 @@ def test_locks_take_one_sweep_per_macro() -> None:
         assert values[needed - 1] == 0.0
         assert values[needed] == pytest.approx(0.9**23)
         assert values[-1] == pytest.approx(values[needed], rel=1e-14)  # tokens and macros multiply in other orders
-    model = mid.goal_lock(goal, macros[1:], 0.9)
+    model = mid.goal_lock(goal, [macro for macro in macros if macro != macros[0]], 0.9)
     assert mid.value_iteration(model["reward"], model["kernel"], 25)["value"].values[-1, 0] == 0.0
 
 

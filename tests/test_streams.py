@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,3 +94,16 @@ def test_uniforms_are_uniform_and_uncorrelated():
             assert low <= 0.1 <= high
     low, high = hoeffding((pairs[:, 0] * pairs[:, 1]).mean(), n, 1e-10, 0, 1)
     assert low <= 0.25 <= high
+
+
+def test_a_key_is_the_same_from_python_and_in_a_kernel() -> None:
+    """Keys above 2**63 used to leave a kernel as Python ints, which no kernel takes back."""
+
+    @numba.njit
+    def in_kernel(seed, cell):  # type: ignore[no-untyped-def]
+        return mix_seed(seed, cell)
+
+    keys = [mix_seed(seed, 3) for seed in range(20)]
+    assert all(isinstance(key, np.uint64) for key in keys)
+    assert max(keys) > 2**63
+    assert [in_kernel(np.uint64(seed), np.uint64(3)) for seed in range(20)] == [int(key) for key in keys]
