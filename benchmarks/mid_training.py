@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sims.mid_training import draw_skills, fit_sticky_latents, skill_demonstrations, skill_emission, value_iteration
-from sims.mid_training.latents import _soft_pass, work_arrays
+from sims.mid_training._expectation import _soft_pass, work_arrays
 
 N_TOKENS, N_LATENTS, LENGTH, N_LINES = 31, 12, 256, 2000
 

@@ -60,7 +60,8 @@ def is_zero(expression: sp.Expr) -> bool:
     False
     """
     expression = sp.sympify(expression)
-    if not _exact(expression):
+    divisors = (power.base for power in expression.atoms(sp.Pow) if power.exp.is_negative)
+    if not _exact(expression) or any(_vanishes(divisor) for divisor in divisors):
         return False
     numerator, denominator = sp.fraction(sp.together(_generators(expression)))
     return _vanishes(numerator) and not _vanishes(denominator)

@@ -82,6 +82,14 @@ def _sample(values: Any, axis: int, least: int) -> np.ndarray:
     return array
 
 
+def _numbers(name: str, value: Any) -> np.ndarray:
+    """Return `value` as a float array, or refuse what is none."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}")
+    return array.astype(np.float64)
+
+
 def _range(low: float, high: float) -> tuple[float, float]:
     low = real("low", low)
     return low, real("high", high, low, open_low=True)
@@ -183,7 +191,7 @@ def hoeffding(mean: Any, n: int, alpha: float, low: float, high: float) -> Inter
     alpha = _level(alpha)
     low, high = _range(low, high)
     n = integer("n", n, 1)
-    average = np.asarray(mean, dtype=np.float64)
+    average = _numbers("mean", mean)
     if not ((average >= low) & (average <= high)).all():
         raise ValueError(f"mean must lie in [low, high] = [{low}, {high}], got {mean!r}")
     half = (high - low) * math.sqrt(math.log(2 / alpha) / (2 * n))

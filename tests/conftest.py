@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import matplotlib
@@ -15,3 +16,12 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("cotbounds"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("COTBOUNDS_HYPOTHESIS", "cotbounds"))
+
+# A runaway allocation should be a MemoryError in one test, not the end of the machine.
+with contextlib.suppress(ImportError, ValueError, OSError):
+    import resource
+
+    _soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
+    _cap = 12 * 2**30
+    if _soft == resource.RLIM_INFINITY or _soft > _cap:
+        resource.setrlimit(resource.RLIMIT_AS, (_cap, _hard))

@@ -99,6 +99,13 @@ def test_real_accepts_numbers_of_every_kind(value: Any) -> None:
     assert Real(0, 1).contains(value) is True
 
 
+def test_draws_beside_a_large_open_end_stay_inside() -> None:
+    """Near 1e20 a step of the draw's size is rounded away."""
+    for parameter in (Real(1e20, open_low=True), Real(high=-1e20, open_high=True)):
+        generator = np.random.default_rng(0)
+        assert all(parameter.contains(parameter.draw(generator)) for _ in range(50))
+
+
 def test_a_fraction_is_compared_exactly_with_an_open_end() -> None:
     third = Real(0, 1 / 3, open_high=True)
     assert not third.contains(Fraction(1, 3))  # the float 1/3 lies below the rational

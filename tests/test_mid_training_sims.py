@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_mutual_info_score  # type: ignore[import-un
 import sims.mid_training as mid
 import theory.mid_training as closed
 from sims._streams import uniform_pair
-from sims.mid_training import latents as latent_kernels
+from sims.mid_training import _expectation as latent_kernels
 from sims.mid_training._draws import replicate_key
 from tests.oracles import mid_training as oracle
 
@@ -528,7 +528,7 @@ def test_multigrams_by_enumeration(seed: Any, size: Any, longest: Any, length: A
                 counts[w] += weight / total
     counts[:size] += 0.01
     fit = mid.fit_multigram(lines, size, longest, n_iterations=1, least_count=0.0)
-    assert fit["chunk"].values == pytest.approx(counts / counts.sum(), abs=1e-10)
+    assert fit["chunk_probability"].values == pytest.approx(counts / counts.sum(), abs=1e-10)
 
 
 def test_multigrams_find_macros_where_sticky_latents_are_misspecified() -> None:
@@ -536,7 +536,7 @@ def test_multigrams_find_macros_where_sticky_latents_are_misspecified() -> None:
     text = mid.macro_demonstrations(macros, [1 / 6] * 6, 8, 0.02, 6, 200, [0, 1])
     train, test = text["token"].values
     fit = mid.fit_multigram(train, 8, 4, least_count=3.0)
-    chunk = fit["chunk"].values
+    chunk = fit["chunk_probability"].values
     codes = closed.macro_codes(macros, 8) + 8 + 64 + 512
     assert set(np.argsort(chunk)[-6:].tolist()) == set(codes.tolist())
     labels = mid.multigram_segments(test, 8, chunk)

@@ -307,15 +307,16 @@ def test_theory_mutants_reuse_the_measurements(world: World) -> None:
 
 def test_a_frozen_mutant_still_sees_the_cells_that_were_measured_longer(world: World) -> None:
     """The first cell ends at its first look, the second goes on; the mutant is refuted by the second alone."""
-    leg = coins(0.01, 0.5, resolution=0.1, planned_n=400)
-    moved = Mutant(
-        "q + .13 at .5", "it is q", theory={"coins.share": lambda q: q + 0.13 * (q == 0.5) + 0.001 * (q != 0.5)}
-    )
+    leg = coins(0.5, 0.3, resolution=lambda cell, predicted: 0.2 if cell["q"] == 0.5 else 0.09, planned_n=400)
+    shifted = {0.5: 0.58, 0.3: 0.41}  # the first leaves its cell open after one look, the second takes two looks more
+    moved = Mutant("q is .58 or .41", "it is .5 or .3", theory={"coins.share": lambda q: shifted[q]})
     found = judged(leg, mutants=(moved,))
-    n = {c.parameters["q"]: c.n or 0 for c in found.evidence[0].cells}
-    assert n[0.01] < n[0.5]
+    assert found.verdict is Verdict.HOLDS
+    assert {c.parameters["q"]: c.n for c in found.evidence[0].cells} == {0.5: 400, 0.3: 1600}
     assert found.mutants[0].refuted_by == (leg.name,)
-    assert len(world.seeds(q=0.01)) == 1
+    assert len(world.seeds(q=0.5)) == 1
+    alone = dataclasses.replace(leg, cells=[{"q": 0.5}])
+    assert judged(alone, mutants=(moved,)).mutants[0].refuted_by == ()
 
 
 def test_simulator_mutants_run_on_request_only_and_sample_anew(world: World) -> None:

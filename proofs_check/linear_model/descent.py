@@ -141,7 +141,7 @@ ACCUMULATION = Claim(
     origin="derived",
     source="t w_(t+1) = (t-1) w_t - g_t f_t / lambda, summed; the algorithm is that of " + PAPER,
     kind="exact",
-    domain=Domain({"n_steps": STEPS}),
+    domain=Domain({"n_steps": Integer(1, 10_000, meaning="steps T of a position", symbol="T", largest_drawn=1000)}),
     functions=("linear_model.averaged_iterate_weights",),
     evidence=(
         Exact("identity", "induction in T on the weights", _induction),

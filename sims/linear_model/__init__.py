@@ -579,6 +579,8 @@ def decode(
     d = model.sizes["feature_first"]
     x = signs("prompts", prompts, (None, d))
     temperature = real("temperature", temperature, 1e-6, 1e6)
+    if not isinstance(greedy, (bool, np.bool_)):
+        raise ValueError(f"greedy must be True or False, got {greedy!r}")
     draws = checked_seeds(0 if greedy else seeds)
     bits = _bits_of(x)
     replicates = np.atleast_1d(model.seed.values).astype(np.uint64)

@@ -172,9 +172,9 @@ def fit_multigram(
     Returns
     -------
     xarray.Dataset
-        ``chunk`` (string): probabilities, strings of length 1, then 2, ... in lexicographic order; ``objective``
-        (iteration): log-likelihood, held at its last value. It never falls but for dropped chunks and the 0.01 that
-        single tokens receive.
+        ``chunk_probability`` (string): one entry per string, those of length 1, then 2, ... in lexicographic order;
+        ``objective`` (iteration): log-likelihood, held at its last value. It never falls but for dropped chunks and the
+        0.01 that single tokens receive.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def fit_multigram(
     Examples
     --------
     >>> fit = fit_multigram([[0, 1, 0, 1, 0, 1]] * 5, 2, 2)
-    >>> int(fit["chunk"].argmax("string"))
+    >>> int(fit["chunk_probability"].argmax("string"))
     3
     """
     import xarray
@@ -216,7 +216,7 @@ def fit_multigram(
     trace[done:] = trace[done - 1]
     return xarray.Dataset(
         {
-            "chunk": ("string", chunk, {"long_name": "probability of a chunk", "units": "1"}),
+            "chunk_probability": ("string", chunk, {"long_name": "probability of a chunk", "units": "1"}),
             "objective": ("iteration", trace, {"long_name": "log-likelihood", "units": "nat"}),
         },
         attrs={"n_tokens": size, "longest": reach, "least_count": least, "n_iterations": int(done)},

@@ -164,8 +164,12 @@ def first_token_error_bound(d: Any, p_cot: Any, ridge: Any, n_steps: Any, delta:
         Length of the prompt, at least 3.
     p_cot : number or array
         Share p of long demonstrations, in [0, 1).
-    ridge, n_steps, delta
-        Ridge lambda > 0, steps T >= 1, failure probability in (0, 1].
+    ridge : number or array
+        Ridge lambda > 0.
+    n_steps : int or array of int
+        Steps T >= 1.
+    delta : number or array
+        Failure probability, in (0, 1].
 
     Returns
     -------
@@ -208,8 +212,12 @@ def stop_agree_error_bound(d: Any, p_cot: Any, ridge: Any, n_steps: Any, delta: 
         Length of the prompt, at least 3.
     p_cot : number or array
         Share p of long demonstrations, in (0, 1).
-    ridge, n_steps, delta
-        Ridge lambda > 0, steps T >= 1, failure probability in (0, 1].
+    ridge : number or array
+        Ridge lambda > 0.
+    n_steps : int or array of int
+        Steps T >= 1.
+    delta : number or array
+        Failure probability, in (0, 1].
     printed : bool
         True: statistical term 2(d + 1)/lambda as published; False: the (d + 1)/lambda that the argument gives.
 
@@ -284,8 +292,12 @@ def chain_error_bound(d: Any, position: Any, ridge: Any, n_steps: Any, delta: An
         Length of the prompt, at least 3.
     position : int
         l in 2..d.
-    ridge, n_steps, delta
-        Ridge lambda > 0, steps T >= 1 (each takes a long sequence), failure probability in (0, 1].
+    ridge : number or array
+        Ridge lambda > 0.
+    n_steps : int or array of int
+        Steps T >= 1 (each takes a long sequence).
+    delta : number or array
+        Failure probability, in (0, 1].
 
     Returns
     -------
@@ -539,9 +551,9 @@ def averaged_iterate_weights(n_steps: Any, *, exact: bool = False) -> Any:
     Parameters
     ----------
     n_steps : int
-        Number of iterates T >= 1.
+        Number of iterates T, in [1, 10^8]; at most 10 000 if `exact`.
     exact : bool
-        Return rational numbers (T up to some thousands) instead of an array.
+        Return rational numbers instead of an array.
 
     Returns
     -------
@@ -552,7 +564,7 @@ def averaged_iterate_weights(n_steps: Any, *, exact: bool = False) -> Any:
     Raises
     ------
     ValueError
-        If `n_steps` is no integer of at least 1.
+        If `n_steps` leaves its range or is no integer.
 
     Notes
     -----
@@ -567,9 +579,10 @@ def averaged_iterate_weights(n_steps: Any, *, exact: bool = False) -> Any:
     >>> averaged_iterate_weights(3)
     array([0.5       , 0.16666667, 0.        ])
     """
-    n_steps = integer("n_steps", n_steps, 1)
+    most = 10_000 if exact else 10**8  # rationals grow with T, and the array takes eight bytes a step
+    n_steps = integer("n_steps", n_steps, 1, most)
     if not isinstance(n_steps, int):
-        raise ValueError(f"n_steps must be one integer in [1, inf), got {n_steps!r}")
+        raise ValueError(f"n_steps must be one integer in [1, {most}], got {n_steps!r}")
     if exact:
         tail = Fraction(0)
         backwards = [tail]
