@@ -116,9 +116,9 @@ def test_the_last_lines_list_what_is_false_and_what_is_open() -> None:
 
 def test_a_refuted_claim_is_not_called_proved() -> None:
     found = run("parity_mixture.known_false", "--jobs", "1")
-    assert "refuted by identity" in found.output
-    assert "proved on the domain" not in found.output
-    assert "left open" in run("parity_mixture.conjecture").output
+    assert "refuted at 1 point" in found.output
+    assert "proved" not in found.output
+    assert "proved" not in run("parity_mixture.conjecture").output
     assert "proved on the domain" in run("parity_mixture.true").output
 
 

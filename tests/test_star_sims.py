@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ from theory import star as theory
 SEEDS = st.integers(0, 2**63 - 1)
 
 
-def random_maps(rng, n_steps, n_states, bijective):
+def random_maps(rng: Any, n_steps: Any, n_states: Any, bijective: Any) -> Any:
     if bijective:
         return [rng.permutation(n_states).tolist() for _ in range(n_steps)]
     return rng.integers(0, n_states, (n_steps, n_states)).tolist()
 
 
-def assert_replays(run, history):
+def assert_replays(run: Any, history: Any) -> None:
     for turn, found in enumerate(history):
         for name in ("kept", "rows_lost", "rows_unvisited"):
             assert int(run[name][0, turn]) == found[name], (name, turn)
@@ -36,13 +37,13 @@ def assert_replays(run, history):
 # The oracle on cases worked by hand
 
 
-def test_oracle_draws_are_the_known_answers_of_philox():
+def test_oracle_draws_are_the_known_answers_of_philox() -> None:
     assert oracle.philox((0, 0, 0, 0), (0, 0)) == (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
     ones = 2**32 - 1
     assert oracle.philox((ones,) * 4, (ones,) * 2) == (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)
 
 
-def test_oracle_one_round_by_hand():
+def test_oracle_one_round_by_hand() -> None:
     """Two steps over two states, each right with 3/4: J = 9/16 + 1/16; kept rows are right with 9/10."""
     tables = oracle.symmetric_tables([Fraction(1, 2)] * 2, oracle.identity_maps(2, 2))
     half = [Fraction(1, 2)] * 2
@@ -51,7 +52,7 @@ def test_oracle_one_round_by_hand():
     assert following == [[[Fraction(9, 10), Fraction(1, 10)], [Fraction(1, 10), Fraction(9, 10)]]] * 2
 
 
-def test_oracle_keeps_rows_without_a_visit():
+def test_oracle_keeps_rows_without_a_visit() -> None:
     tables = [[[1, 0], [0, 1]], [[0, 1], [Fraction(1, 2), Fraction(1, 2)]]]
     accuracy, following, _ = oracle.one_round(tables, [1, 0], oracle.is_right(oracle.identity_maps(2, 2)))
     assert accuracy == 0
@@ -71,7 +72,9 @@ def test_oracle_keeps_rows_without_a_visit():
     smoothing=st.sampled_from([0.0, 0.0, 0.5]),
     variant=st.sampled_from(["clean", "noisy", "hinted"]),
 )
-def test_lists_replay_draw_by_draw(seed, n_steps, n_states, count, bijective, smoothing, variant):
+def test_lists_replay_draw_by_draw(
+    seed: Any, n_steps: Any, n_states: Any, count: Any, bijective: Any, smoothing: Any, variant: Any
+) -> None:
     rng = np.random.default_rng(seed)
     maps = random_maps(rng, n_steps, n_states, bijective)
     delta = rng.uniform(-1 / (n_states - 1), 1, n_steps)
@@ -107,7 +110,9 @@ def test_lists_replay_draw_by_draw(seed, n_steps, n_states, count, bijective, sm
     mixing=st.sampled_from([0.0, 0.7]),
     variant=st.sampled_from(["clean", "noisy", "hinted", "given the answer"]),
 )
-def test_tables_replay_draw_by_draw(seed, n_steps, n_states, count, temperature, smoothing, mixing, variant):
+def test_tables_replay_draw_by_draw(
+    seed: Any, n_steps: Any, n_states: Any, count: Any, temperature: Any, smoothing: Any, mixing: Any, variant: Any
+) -> None:
     rng = np.random.default_rng(seed)
     maps = random_maps(rng, n_steps, n_states, bool(seed % 2))
     tables = rng.dirichlet(np.ones(n_states), (n_steps, n_states))
@@ -131,7 +136,7 @@ def test_tables_replay_draw_by_draw(seed, n_steps, n_states, count, temperature,
     assert_replays(run, oracle.run(model, maps, seed, count, 3, mu, nu, hint, variant == "given the answer"))
 
 
-def test_long_runs_compact_the_lists_without_changing_them():
+def test_long_runs_compact_the_lists_without_changing_them() -> None:
     """Rows that go unvisited for many rounds survive several compactions of the arena."""
     delta, maps = [0.4, 0.1, 0.3], oracle.identity_maps(3, 4)
     run = star.simulate(delta, 4, 7, 120, 5)
@@ -143,13 +148,13 @@ def test_long_runs_compact_the_lists_without_changing_them():
 # Laws
 
 
-def test_one_round_has_the_exact_law_of_two_states_and_steps():
+def test_one_round_has_the_exact_law_of_two_states_and_steps() -> None:
     """Accuracies of the tables after one round of K = 2, value by value, and the chance of a loss."""
     chain = theory.sampled_chain(Fraction(1, 2), 2)
     runs = star.simulate([0.5, 0.5], 2, 2, 1, seeds=range(20_000))
     law = {float(a): 0.0 for a in chain.accuracies()}
-    for index, chance in chain.laws[0].items():
-        law[float(chain.accuracies()[index])] += float(chance)
+    for index, exactly in chain.laws[0].items():
+        law[float(chain.accuracies()[index])] += float(exactly)
     seen = runs.accuracy[:, 1].values
     for value, chance in law.items():
         share = np.mean(np.abs(seen - value) < 1e-9)
@@ -161,7 +166,7 @@ def test_one_round_has_the_exact_law_of_two_states_and_steps():
 
 
 @pytest.mark.parametrize("delta", [Fraction(1, 2), Fraction(0)])
-def test_runs_end_as_the_exact_chain_says(delta):
+def test_runs_end_as_the_exact_chain_says(delta: Any) -> None:
     """K = 4: all right, both swapped, stuck at 1/2; guessing learns too, in either direction."""
     expected = theory.sampled_chain(delta, 4).summary()
     runs = star.simulate([float(delta)] * 2, 2, 4, 400, seeds=range(5_000))
@@ -176,7 +181,7 @@ def test_runs_end_as_the_exact_chain_says(delta):
 
 
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
-def test_covariance_across_steps(engine):
+def test_covariance_across_steps(engine: Any) -> None:
     """K = 1000, N = 4, M = 3, d = .5: .1920 on the diagonal and .0439 off it."""
     n = 6_000
     delta, count = [0.5] * 4, 1000
@@ -191,7 +196,7 @@ def test_covariance_across_steps(engine):
 
 
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
-def test_mean_accuracy_exceeds_the_map(engine):
+def test_mean_accuracy_exceeds_the_map(engine: Any) -> None:
     """N = 2, M = 4, (.2, .4), K = 400: the correlation of the two steps adds .00957."""
     n, delta, count = 6_000, [0.2, 0.4], 400
     final = star.simulate(delta, 4, count, 1, seeds=range(n), engine=engine).accuracy[:, 1].values
@@ -210,10 +215,11 @@ def test_mean_accuracy_exceeds_the_map(engine):
     delta=st.lists(st.floats(0.1, 0.9), min_size=1, max_size=3),
     variant=st.sampled_from(["clean", "noisy", "uniform hints"]),
 )
-def test_large_samples_follow_the_map(seed, engine, n_states, delta, variant):
+def test_large_samples_follow_the_map(seed: Any, engine: Any, n_states: Any, delta: Any, variant: Any) -> None:
     """One round at K = 400 000: state-averaged right probabilities within 6 standard errors of the map."""
     count = 400_000
-    options, expected, kept = {}, theory.update(delta, n_states), theory.accuracy(delta, n_states)
+    options: dict[str, Any] = {}
+    expected, kept = theory.update(delta, n_states), theory.accuracy(delta, n_states)
     if variant == "noisy":
         options = {"false_negative": 0.2, "false_positive": 0.3}
         expected = theory.noisy_update(delta, n_states, 0.2, 0.3)
@@ -230,7 +236,7 @@ def test_large_samples_follow_the_map(seed, engine, n_states, delta, variant):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.4])
-def test_temperature_follows_the_tempered_map(temperature):
+def test_temperature_follows_the_tempered_map(temperature: Any) -> None:
     delta, n_states, count = [0.3, 0.6, 0.5], 5, 400_000
     run = star.simulate(delta, n_states, count, 1, 3, temperature=temperature)
     alpha = theory.right_probability(theory.tempered_update(delta, n_states, temperature), n_states)
@@ -239,7 +245,7 @@ def test_temperature_follows_the_tempered_map(temperature):
     assert np.all(np.abs(run.step_right[0, 1].values - alpha) <= 6 * error)
 
 
-def test_model_hints_leave_the_map_and_raise_the_kept_count():
+def test_model_hints_leave_the_map_and_raise_the_kept_count() -> None:
     delta, n_states, count = [0.3, 0.4, 0.5], 4, 400_000
     run = star.simulate(delta, n_states, count, 1, 8, hint=1.0)
     alpha = theory.right_probability(theory.update(delta, n_states), n_states)
@@ -247,7 +253,7 @@ def test_model_hints_leave_the_map_and_raise_the_kept_count():
     assert np.all(np.abs(run.step_right[0, 1].values - alpha) <= 6 * np.sqrt(alpha * (1 - alpha) / count))
 
 
-def test_arbitrary_tables_follow_the_refit():
+def test_arbitrary_tables_follow_the_refit() -> None:
     tables = theory.witness("right_share_falls").astype(float)
     count = 2_000_000
     run = star.simulate_tables(tables, count, 1, 2)
@@ -262,7 +268,7 @@ def test_arbitrary_tables_follow_the_refit():
     assert float(run.right_path_share[0, 0]) == pytest.approx(theory.tables_right_path_share(tables), rel=1e-12)
 
 
-def test_start_law_weights_the_measurements():
+def test_start_law_weights_the_measurements() -> None:
     tables = theory.witness("hints_lower_accuracy").astype(float)
     run = star.simulate_tables(tables, 200_000, 1, 4, start=[0.6, 0.4], hint=1.0)
     assert float(run.accuracy[0, 0]) == pytest.approx(0.598, abs=1e-12)
@@ -270,7 +276,7 @@ def test_start_law_weights_the_measurements():
     assert abs(float(run.accuracy[0, 1]) - 0.52) <= 6 * 0.2 * math.sqrt(0.24 / 200_000)
 
 
-def test_mixing_and_smoothing_in_large_samples():
+def test_mixing_and_smoothing_in_large_samples() -> None:
     delta, n_states, count = [0.4, 0.4], 3, 400_000
     mixed = star.simulate(delta, n_states, count, 1, 1, mixing=0.9)
     alpha = theory.right_probability(theory.mixed_update(delta, n_states, 0.9), n_states)
@@ -281,7 +287,7 @@ def test_mixing_and_smoothing_in_large_samples():
     assert np.all(np.abs(smoothed.step_right[0, 1].values - alpha) <= 6 * math.sqrt(0.25 / (count / 3)))
 
 
-def test_drift_loses_transitions_that_the_summed_bound_forbids():
+def test_drift_loses_transitions_that_the_summed_bound_forbids() -> None:
     """N = 3, M = 8, delta = .1, K = 8000: the bounds of the rounds sum to about 1e-11, yet most runs lose rows."""
     bound = sum(theory.loss_union_bound(d, 8, 8000) for d in theory.iterate([0.1] * 3, 8, 60))
     assert bound < 1e-10
@@ -291,7 +297,7 @@ def test_drift_loses_transitions_that_the_summed_bound_forbids():
     assert lost >= 7
 
 
-def test_guessing_learns_at_finite_samples_without_right_steps():
+def test_guessing_learns_at_finite_samples_without_right_steps() -> None:
     """Two states and steps, K = 100, delta = 0: every run ends with right answers, half of them by swapped steps."""
     runs = star.simulate([0.0, 0.0], 2, 100, 2_000, seeds=range(60))
     assert np.all(runs.accuracy[:, -1].values >= 1 - 1e-9)
@@ -303,7 +309,7 @@ def test_guessing_learns_at_finite_samples_without_right_steps():
 # Contracts
 
 
-def test_replicates_do_not_depend_on_company():
+def test_replicates_do_not_depend_on_company() -> None:
     together = star.simulate([0.2, 0.3], 8, 500, 6, seeds=[4, 9, 2])
     alone = star.simulate([0.2, 0.3], 8, 500, 6, seeds=9)
     assert together.isel(replicate=[1]).equals(alone)
@@ -311,7 +317,7 @@ def test_replicates_do_not_depend_on_company():
 
 
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
-def test_sampled_accuracy_agrees_with_the_exact_one(engine):
+def test_sampled_accuracy_agrees_with_the_exact_one(engine: Any) -> None:
     arguments = ([0.3, 0.5, 0.7], 6, 200_000, 2, 11)
     exact = star.simulate(*arguments, engine=engine)
     sampled = star.simulate(*arguments, engine=engine, exact_states=0)
@@ -326,7 +332,7 @@ def test_sampled_accuracy_agrees_with_the_exact_one(engine):
     assert np.all(np.abs(share - sampled.right_path_share) <= 6 * sigma + 1e-12)
 
 
-def test_sampled_accuracy_is_that_of_temperature_one():
+def test_sampled_accuracy_is_that_of_temperature_one() -> None:
     arguments = ([0.3, 0.5], 5, 200_000, 2, 11)
     exact = star.simulate(*arguments, temperature=2.5)
     sampled = star.simulate(*arguments, temperature=2.5, exact_states=0)
@@ -334,7 +340,7 @@ def test_sampled_accuracy_is_that_of_temperature_one():
     assert np.all(np.abs(exact.accuracy - sampled.accuracy) <= 6 * sigma)
 
 
-def test_many_states_need_no_tables():
+def test_many_states_need_no_tables() -> None:
     run = star.simulate([0.5, 0.5, 0.5], 4096, 60_000, 2, 1)
     assert (run.engine, run.accuracy_kind) == ("sparse", "sampled")
     predicted = [theory.accuracy(d, 4096) for d in theory.iterate([0.5] * 3, 4096, 1)]
@@ -343,7 +349,7 @@ def test_many_states_need_no_tables():
     assert float(run.step_right[0, 1].mean()) > 0.8
 
 
-def test_the_truth_stays_and_no_round_is_needed():
+def test_the_truth_stays_and_no_round_is_needed() -> None:
     run = star.simulate([1.0, 1.0], 3, 50, 3, 0)
     assert np.all(run.accuracy == 1.0)
     assert np.all(run.kept[:, 1:] == 50)
@@ -351,7 +357,7 @@ def test_the_truth_stays_and_no_round_is_needed():
     assert star.simulate([0.5], 2, 1, 0, 0).accuracy.shape == (1, 1)
 
 
-def test_nothing_kept_changes_nothing():
+def test_nothing_kept_changes_nothing() -> None:
     run = star.simulate([1.0, -1.0], 2, 50, 3, 0)
     assert np.all(run.accuracy == 0)
     assert np.all(run.right_path_share == 0)
@@ -379,7 +385,7 @@ def test_nothing_kept_changes_nothing():
         (([0.5] * 9, 4096, 10, 1, 0), {"mixing": 0.5}, r"n_states must keep N M\^2 within"),
     ],
 )
-def test_bad_input_is_named(arguments, options, message):
+def test_bad_input_is_named(arguments: Any, options: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         star.simulate(*arguments, **options)
 
@@ -394,6 +400,6 @@ def test_bad_input_is_named(arguments, options, message):
         ([[[0.5, 0.5], [0.5, 0.5]]], {"start": [1.0]}, r"start must have shape \(2,\)"),
     ],
 )
-def test_bad_tables_are_named(tables, options, message):
+def test_bad_tables_are_named(tables: Any, options: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         star.simulate_tables(tables, 10, 1, 0, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import flint
 import numpy as np
@@ -23,7 +24,9 @@ RATIONALS = st.fractions(0, 1, max_denominator=30)
 
 
 @st.composite
-def rational_chains(draw, low_steps=1, high_steps=3, states=(2, 3), positive=False):
+def rational_chains(
+    draw: Any, low_steps: Any = 1, high_steps: Any = 3, states: Any = (2, 3), positive: Any = False
+) -> Any:
     """Rational deltas over the whole range, [-1/(M-1), 1] or [0, 1], and M."""
     n_states = draw(st.sampled_from(states))
     low = Fraction(0) if positive else Fraction(-1, n_states - 1)
@@ -32,7 +35,7 @@ def rational_chains(draw, low_steps=1, high_steps=3, states=(2, 3), positive=Fal
 
 
 @st.composite
-def rational_tables(draw, max_steps=3, states=(2, 3), zeros=True):
+def rational_tables(draw: Any, max_steps: Any = 3, states: Any = (2, 3), zeros: Any = True) -> Any:
     n_states = draw(st.sampled_from(states))
     n_steps = draw(st.integers(1, max_steps))
     tables = []
@@ -46,7 +49,7 @@ def rational_tables(draw, max_steps=3, states=(2, 3), zeros=True):
     return tables
 
 
-def enumerated(delta, maps):
+def enumerated(delta: Any, maps: Any) -> Any:
     """J, next tables and R from all paths, in rationals."""
     n_states = len(maps[0])
     tables = oracle.symmetric_tables(delta, maps)
@@ -59,7 +62,7 @@ def enumerated(delta, maps):
 
 
 @given(chain=rational_chains(), seed=st.integers(0, 1000))
-def test_accuracy_update_and_share_are_those_of_all_paths(chain, seed):
+def test_accuracy_update_and_share_are_those_of_all_paths(chain: Any, seed: Any) -> None:
     delta, n_states = chain
     rng = np.random.default_rng(seed)
     maps = [rng.permutation(n_states).tolist() for _ in delta]
@@ -72,7 +75,7 @@ def test_accuracy_update_and_share_are_those_of_all_paths(chain, seed):
 
 
 @given(chain=rational_chains(low_steps=2, high_steps=6, states=(2, 3, 7, 64)))
-def test_the_forms_of_the_update_agree(chain):
+def test_the_forms_of_the_update_agree(chain: Any) -> None:
     delta, n_states = chain
     after = star.update(delta, n_states)
     assert after.tolist() == star.rational_update(delta, n_states).tolist()
@@ -91,7 +94,7 @@ def test_the_forms_of_the_update_agree(chain):
 
 
 @given(chain=CHAINS, n_states=STATES)
-def test_floats_are_the_rationals_within_rounding(chain, n_states):
+def test_floats_are_the_rationals_within_rounding(chain: Any, n_states: Any) -> None:
     exact = star.update([Fraction(d) for d in chain], n_states)
     after = star.update(chain, n_states)
     # about 4 N roundings, every term non-negative: no cancellation
@@ -109,7 +112,7 @@ def test_floats_are_the_rationals_within_rounding(chain, n_states):
     logs=st.lists(st.one_of(st.floats(1e-12, 5), st.floats(5, 200), st.just(1e-300)), min_size=2, max_size=5),
     n_states=STATES,
 )
-def test_log_ratios_keep_full_relative_accuracy(logs, n_states):
+def test_log_ratios_keep_full_relative_accuracy(logs: Any, n_states: Any) -> None:
     """Against balls of 2000 bits: L', delta' and 1 - delta', each to relative rounding."""
     old = flint.ctx.prec
     flint.ctx.prec = 2000
@@ -135,7 +138,7 @@ def test_log_ratios_keep_full_relative_accuracy(logs, n_states):
 
 
 @given(delta=st.one_of(st.floats(-1, 1), st.sampled_from([1e-12, 1 - 1e-12, 1 - 2**-53, 1e-300])), n_states=STATES)
-def test_parametrisations_convert_back(delta, n_states):
+def test_parametrisations_convert_back(delta: Any, n_states: Any) -> None:
     delta = max(delta, -1 / (n_states - 1))
     value = star.log_ratio(delta, n_states)
     back = star.from_log_ratio(value, n_states)
@@ -160,8 +163,8 @@ def test_parametrisations_convert_back(delta, n_states):
     c=st.fractions(Fraction(-1, 5), Fraction(99, 100)),
     n_states=st.integers(2, 5),
 )
-def test_combination_is_a_group_on_which_odds_multiply(a, b, c, n_states):
-    def plus(x, y):
+def test_combination_is_a_group_on_which_odds_multiply(a: Any, b: Any, c: Any, n_states: Any) -> None:
+    def plus(x: Any, y: Any) -> Any:
         return star.combine(x, y, n_states)
 
     assert plus(a, b) == plus(b, a)
@@ -173,20 +176,20 @@ def test_combination_is_a_group_on_which_odds_multiply(a, b, c, n_states):
 
 
 @given(value=st.one_of(st.floats(1e-12, 300), st.just(0.0)), n_states=STATES)
-def test_two_steps_double_their_log_ratio(value, n_states):
+def test_two_steps_double_their_log_ratio(value: Any, n_states: Any) -> None:
     after = star.update_log_ratio([value, value], n_states)
     assert after == pytest.approx([2 * value] * 2, rel=64 * EPS)
 
 
 @given(chain=rational_chains(low_steps=2, high_steps=5, states=(2, 3, 8)))
-def test_accuracy_never_falls_even_below_guessing(chain):
+def test_accuracy_never_falls_even_below_guessing(chain: Any) -> None:
     delta, n_states = chain
     after = star.update(delta, n_states)
     assert star.accuracy(after, n_states) >= star.accuracy(delta, n_states)
 
 
 @given(chain=rational_chains(low_steps=1, high_steps=5, states=(2, 3, 8), positive=True))
-def test_improvement_and_right_share_above_guessing(chain):
+def test_improvement_and_right_share_above_guessing(chain: Any) -> None:
     delta, n_states = chain
     gains, others = star.improvement(delta, n_states), star.products_of_others(delta, n_states)
     for entry, gain, other in zip(delta, gains, others, strict=True):
@@ -199,7 +202,7 @@ def test_improvement_and_right_share_above_guessing(chain):
 
 
 @given(chain=st.lists(st.sampled_from([0.0, 0.2, 0.6, 1.0]), min_size=1, max_size=4), n_states=st.sampled_from([2, 5]))
-def test_the_iteration_ends_at_its_limit(chain, n_states):
+def test_the_iteration_ends_at_its_limit(chain: Any, n_states: Any) -> None:
     values = star.log_ratio(np.array(chain), n_states)
     for _ in range(400):
         values = star.update_log_ratio(values, n_states)
@@ -207,7 +210,7 @@ def test_the_iteration_ends_at_its_limit(chain, n_states):
     assert np.all(np.abs(star.from_log_ratio(values, n_states) - expected) <= 1e-12)
 
 
-def test_below_guessing_accuracy_can_rise_to_one_by_wrong_steps():
+def test_below_guessing_accuracy_can_rise_to_one_by_wrong_steps() -> None:
     run = star.iterate([-0.5, -0.5], 2, 12)
     assert star.accuracy(run[0], 2) == 0.625
     assert star.accuracy(run[-1], 2) == 1
@@ -222,7 +225,7 @@ def test_below_guessing_accuracy_can_rise_to_one_by_wrong_steps():
 
 
 @given(n_steps=st.integers(2, 8), n_states=STATES)
-def test_the_end_is_quadratic_and_wrong_paths_vanish_with_it(n_steps, n_states):
+def test_the_end_is_quadratic_and_wrong_paths_vanish_with_it(n_steps: Any, n_states: Any) -> None:
     gap = Fraction(1, 10**9)
     after = star.gap_update([1 - gap] * n_steps, n_states)[0]
     # next order: relative N M eps at most
@@ -234,13 +237,13 @@ def test_the_end_is_quadratic_and_wrong_paths_vanish_with_it(n_steps, n_states):
 
 
 @given(gap=st.floats(1e-15, 1e-3), n_steps=st.integers(2, 6), n_states=STATES)
-def test_wrong_share_does_not_cancel(gap, n_steps, n_states):
+def test_wrong_share_does_not_cancel(gap: Any, n_steps: Any, n_states: Any) -> None:
     delta = 1 - gap
     exact = star.wrong_path_share([Fraction(delta)] * n_steps, n_states)
     assert star.wrong_path_share([delta] * n_steps, n_states) == pytest.approx(float(exact), rel=100 * EPS)
 
 
-def test_symbols_give_the_published_map_and_the_share_certificate():
+def test_symbols_give_the_published_map_and_the_share_certificate() -> None:
     """N = 3, equal deltas: the paper's quotient; d log R/d delta with Pi_{-n} a free symbol."""
     d, m = sympy.symbols("d M", positive=True)
     after = star.update([d, d, d], m)[0]
@@ -252,7 +255,7 @@ def test_symbols_give_the_published_map_and_the_share_certificate():
     assert sympy.simplify(sympy.diff(log_share, d) - slope) == 0
 
 
-def test_rationals_stay_rational_for_one_step():
+def test_rationals_stay_rational_for_one_step() -> None:
     """Empty products once were integers, and their quotients floats."""
     assert star.right_path_share_gain([Fraction(1, 3)], 3) == 1
     for value in (
@@ -265,7 +268,7 @@ def test_rationals_stay_rational_for_one_step():
         assert isinstance(value, Fraction)
 
 
-def test_broadcasting_and_kinds():
+def test_broadcasting_and_kinds() -> None:
     stack = np.array([[0.1, 0.2], [0.3, 0.4], [1.0, 0.0]])
     assert star.update(stack, 4).shape == (3, 2)
     for row, after in zip(stack, star.update(stack, 4), strict=True):
@@ -283,7 +286,7 @@ def test_broadcasting_and_kinds():
 # Section 3.1: rounds
 
 
-def test_round_counts_of_the_worked_cases():
+def test_round_counts_of_the_worked_cases() -> None:
     assert star.rounds_to_target(0.02, 0.9, 5, 8) == 35_697
     assert star.rounds_by_integral(0.02, 0.9, 5, 8) == pytest.approx(35_696.7, abs=0.05)
     assert star.slow_phase_few_states(0.02, 5) == pytest.approx(41_667, abs=0.5)
@@ -299,7 +302,7 @@ def test_round_counts_of_the_worked_cases():
     n_steps=st.integers(2, 6),
     n_states=st.sampled_from([2, 3, 8, 64, 1024]),
 )
-def test_the_integral_and_the_bracket_meet_the_count(delta, target, n_steps, n_states):
+def test_the_integral_and_the_bracket_meet_the_count(delta: Any, target: Any, n_steps: Any, n_states: Any) -> None:
     assume(n_states * target > 1.001)
     estimate = star.rounds_by_integral(delta, target, n_steps, n_states)
     assume(estimate <= 20_000)
@@ -325,7 +328,7 @@ def test_the_integral_and_the_bracket_meet_the_count(delta, target, n_steps, n_s
     n_steps=st.integers(2, 5),
     n_states=st.integers(2, 8),
 )
-def test_the_slow_phase_by_parts_is_the_quadrature(delta, n_steps, n_states):
+def test_the_slow_phase_by_parts_is_the_quadrature(delta: Any, n_steps: Any, n_states: Any) -> None:
     bits = flint.ctx.prec
     flint.ctx.prec = 300
     try:
@@ -336,7 +339,7 @@ def test_the_slow_phase_by_parts_is_the_quadrature(delta, n_steps, n_states):
 
 
 @given(value=st.floats(1e-3, 60), n_steps=st.integers(2, 7), n_states=STATES)
-def test_evidence_and_its_slope(value, n_steps, n_states):
+def test_evidence_and_its_slope(value: Any, n_steps: Any, n_states: Any) -> None:
     found = star.evidence(value, n_steps, n_states)
     assert found == pytest.approx(star.evidence_of_others([value] * n_steps, n_states)[0], rel=1e-12)
     bits = flint.ctx.prec
@@ -351,7 +354,7 @@ def test_evidence_and_its_slope(value, n_steps, n_states):
         flint.ctx.prec = bits
 
 
-def test_the_slope_is_the_derivative():
+def test_the_slope_is_the_derivative() -> None:
     value, m = sympy.symbols("L M", positive=True)
     for n_steps in (2, 3, 5):
         difference = sympy.diff(star.evidence(value, n_steps, m), value) - star.evidence_slope(value, n_steps, m)
@@ -359,7 +362,7 @@ def test_the_slope_is_the_derivative():
             assert abs(sympy.N(difference.subs({value: point[0], m: point[1]}), 30)) < 1e-12
 
 
-def test_many_states_need_the_other_limit():
+def test_many_states_need_the_other_limit() -> None:
     """1/M << delta << M^(-1/(N-1)): the second limit of the slow phase, with corrections of order M delta^(N-1)."""
     delta, n_steps, n_states = 1e-3, 3, 10**5
     ratio = star.slow_phase_many_states(delta, n_steps, n_states) / star.slow_phase(delta, n_steps, n_states)
@@ -370,7 +373,7 @@ def test_many_states_need_the_other_limit():
 
 
 @given(chain=rational_chains(), mu=RATIONALS, nu=RATIONALS, seed=st.integers(0, 1000))
-def test_noise_scales_the_evidence(chain, mu, nu, seed):
+def test_noise_scales_the_evidence(chain: Any, mu: Any, nu: Any, seed: Any) -> None:
     assume((mu, nu) != (1, 0))
     delta, n_states = chain
     rng = np.random.default_rng(seed)
@@ -393,7 +396,7 @@ def test_noise_scales_the_evidence(chain, mu, nu, seed):
         assert star.accepted_right_path_share(after, n_states, mu, nu) >= clean
 
 
-def rounds(delta, n_steps, n_states, target, **options):
+def rounds(delta: Any, n_steps: Any, n_states: Any, target: Any, **options: Any) -> Any:
     goal, value, count = star.target_log_ratio(target, n_steps, n_states), star.log_ratio(delta, n_states), 0
     values = np.full(n_steps, value)
     while values[0] < goal:
@@ -401,7 +404,7 @@ def rounds(delta, n_steps, n_states, target, **options):
     return count
 
 
-def test_noise_slows_by_the_scale_and_ends_linearly():
+def test_noise_slows_by_the_scale_and_ends_linearly() -> None:
     assert star.evidence_scale(Fraction(0), Fraction(1, 10), 8) == Fraction(9, 17)
     assert 1 / star.evidence_scale(0.3, 0.3, 64) == pytest.approx(49)
     counts = [rounds(0.05, 4, m, 0.9, kappa=star.evidence_scale(mu, nu, m)) for m, mu, nu in
@@ -426,7 +429,7 @@ def test_noise_slows_by_the_scale_and_ends_linearly():
     n_states=st.sampled_from([2, 3]),
     tau=st.sampled_from([0.5, 0.8, 1.3, 2.0]),
 )
-def test_tempering_stays_in_the_family(chain, n_states, tau):
+def test_tempering_stays_in_the_family(chain: Any, n_states: Any, tau: Any) -> None:
     maps = oracle.identity_maps(len(chain), n_states)
     tables = star.tables_from_maps(chain, maps)
     tempered = star.temper(np.array(chain), n_states, tau)
@@ -439,7 +442,7 @@ def test_tempering_stays_in_the_family(chain, n_states, tau):
     assert star.accuracy(after, n_states) >= star.accuracy(tempered, n_states) - 1e-14
 
 
-def test_cold_sampling_counts():
+def test_cold_sampling_counts() -> None:
     assert [rounds(0.02, 4, 8, 0.99, temperature=tau) for tau in (1.0, 0.8, 0.5)] == [1048, 13, 5]
     assert [rounds(0.1, 3, 64, 0.99, temperature=tau) for tau in (1.0, 0.8, 0.5)] == [4, 3, 2]
     for tau in (0.5, 0.8, 0.95):
@@ -450,14 +453,14 @@ def test_cold_sampling_counts():
 
 
 @given(value=st.floats(1e-3, 500), n_steps=st.integers(3, 7), n_states=STATES, tau=st.floats(2, 5))
-def test_hot_sampling_falls_to_guessing(value, n_steps, n_states, tau):
+def test_hot_sampling_falls_to_guessing(value: Any, n_steps: Any, n_states: Any, tau: Any) -> None:
     after = star.update_log_ratio([value] * n_steps, n_states, temperature=tau)
     assert np.all(after < value)
     twin = star.update_log_ratio([value] * 2, n_states, temperature=tau)
     assert twin == pytest.approx([2 * value / tau] * 2, rel=1e-12)
 
 
-def test_thresholds_between_one_and_two():
+def test_thresholds_between_one_and_two() -> None:
     settings_ = [(3, 8, 1.2), (3, 8, 1.5), (3, 64, 1.2), (3, 64, 1.5), (5, 8, 1.2), (5, 8, 1.5)]
     found = [star.from_log_ratio(star.temperature_threshold(*entry[:2], entry[2]), entry[1]) for entry in settings_]
     assert found == pytest.approx([0.197, 0.649, 0.128, 0.574, 0.624, 0.947], abs=5e-4)
@@ -467,7 +470,7 @@ def test_thresholds_between_one_and_two():
 
 @settings(max_examples=30)
 @given(n_steps=st.integers(3, 8), n_states=STATES, tau=st.floats(1.01, 1.99))
-def test_the_threshold_separates_growth_from_decay(n_steps, n_states, tau):
+def test_the_threshold_separates_growth_from_decay(n_steps: Any, n_states: Any, tau: Any) -> None:
     threshold = star.temperature_threshold(n_steps, n_states, tau)
     for factor in (0.01, 0.5, 0.999):
         below = [factor * threshold] * n_steps
@@ -477,7 +480,7 @@ def test_the_threshold_separates_growth_from_decay(n_steps, n_states, tau):
         assert np.all(star.update_log_ratio(above, n_states, temperature=tau) > above[0])
 
 
-def threshold_terms(p, a):
+def threshold_terms(p: Any, a: Any) -> Any:
     """The three terms of H and the lower bound of the proof, as balls."""
     m = a + 1
     first = (1 + a * p) * (1 - p) / -p.log()
@@ -489,7 +492,7 @@ def threshold_terms(p, a):
 
 
 @given(p=st.floats(1e-12, 1 - 1e-9), m=st.one_of(st.floats(1.0, 10.0), st.floats(10, 1e6)))
-def test_uniqueness_of_the_threshold_step_by_step(p, m):
+def test_uniqueness_of_the_threshold_step_by_step(p: Any, m: Any) -> None:
     """Each step of the proof at a random point, in balls: the two log inequalities, the identity, the sign."""
     bits = flint.ctx.prec
     flint.ctx.prec = 256
@@ -504,7 +507,7 @@ def test_uniqueness_of_the_threshold_step_by_step(p, m):
         flint.ctx.prec = bits
 
 
-def test_uniqueness_by_symbols():
+def test_uniqueness_by_symbols() -> None:
     """The derivative of phi is phi H/((1+ap)(1-p)), and the lower bound's algebra is exact."""
     s, a, root, upper, under = sympy.symbols("s a u A v", positive=True)
     p = sympy.exp(-s)
@@ -525,7 +528,7 @@ def test_uniqueness_by_symbols():
 
 
 @given(chain=rational_chains(low_steps=2), hint=RATIONALS)
-def test_uniform_hints_are_those_of_all_paths(chain, hint):
+def test_uniform_hints_are_those_of_all_paths(chain: Any, hint: Any) -> None:
     """Failed prompts, share h of them, add the mean over the paths that end right: reweigh and enumerate."""
     delta, n_states = chain
     correct = star.accuracy(delta, n_states)
@@ -546,7 +549,7 @@ def test_uniform_hints_are_those_of_all_paths(chain, hint):
     assert oracle.symmetric_tables(after, maps) == expected
 
 
-def test_hint_barriers():
+def test_hint_barriers() -> None:
     assert star.hint_barrier(3, 8, 0.1) == pytest.approx(0.310, abs=5e-4)
     assert star.hint_barrier(3, 64, 0.1) == pytest.approx(0.383, abs=5e-4)
     assert star.hint_barrier(2, 8, 0.1) == 0
@@ -555,7 +558,7 @@ def test_hint_barriers():
 
 
 @given(n_steps=st.integers(2, 6), n_states=st.sampled_from([2, 3, 8, 64]), hint=st.floats(0, 1))
-def test_the_barrier_separates(n_steps, n_states, hint):
+def test_the_barrier_separates(n_steps: Any, n_states: Any, hint: Any) -> None:
     barrier = star.hint_barrier(n_steps, n_states, hint)
     assert 0 <= barrier <= 1
     for d in (0.02, 0.3, 0.7, 0.98):
@@ -572,7 +575,7 @@ def test_the_barrier_separates(n_steps, n_states, hint):
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("delta", [Fraction(1, 2), Fraction(0), Fraction(-1, 3), Fraction(1)])
-def test_one_round_moments_are_exact(delta, count):
+def test_one_round_moments_are_exact(delta: Any, count: Any) -> None:
     """Loss, bias and union bound against the exact law of the tables after one round."""
     right = (1 + delta) / 2
     law = star.sampled_round([right] * 4, count)
@@ -590,7 +593,7 @@ def test_one_round_moments_are_exact(delta, count):
     n_states=st.sampled_from([2, 8, 64]),
     count=st.integers(1, 10**6),
 )
-def test_loss_probability_is_stable(chain, n_states, count):
+def test_loss_probability_is_stable(chain: Any, n_states: Any, count: Any) -> None:
     found = star.loss_probability(chain, n_states, count)
     assert np.all((found >= 0) & (found <= 1))
     bits = flint.ctx.prec
@@ -604,7 +607,7 @@ def test_loss_probability_is_stable(chain, n_states, count):
         flint.ctx.prec = bits
 
 
-def test_exact_chain_of_two_states_and_steps():
+def test_exact_chain_of_two_states_and_steps() -> None:
     chains = {count: star.sampled_chain(Fraction(1, 2), count) for count in (2, 4, 6)}
     assert [len(chain.states) for chain in chains.values()] == [19, 160, 568]
     assert [float(c.loss_after_one_round()) for c in chains.values()] == pytest.approx(
@@ -627,7 +630,7 @@ def test_exact_chain_of_two_states_and_steps():
 
 @settings(max_examples=15)
 @given(chain=rational_chains(low_steps=2, high_steps=3))
-def test_covariance_and_excess_are_those_of_all_kept_paths(chain):
+def test_covariance_and_excess_are_those_of_all_kept_paths(chain: Any) -> None:
     delta, n_states = chain
     maps = oracle.identity_maps(len(delta), n_states)
     total, following, _ = enumerated(delta, maps)
@@ -652,7 +655,7 @@ def test_covariance_and_excess_are_those_of_all_kept_paths(chain):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_mean_after_kept_averages_to_the_exact_round(count):
+def test_mean_after_kept_averages_to_the_exact_round(count: Any) -> None:
     """Binomial mixture over the kept count against the law of one sampled round, uneven rows."""
     rows = [Fraction(3, 4), Fraction(1, 3), Fraction(2, 5), Fraction(1)]
     tables = [[[rows[2 * n], 1 - rows[2 * n]], [1 - rows[2 * n + 1], rows[2 * n + 1]]] for n in range(2)]
@@ -674,7 +677,7 @@ def test_mean_after_kept_averages_to_the_exact_round(count):
 
 @settings(max_examples=25)
 @given(tables=rational_tables(max_steps=2), weights=st.lists(st.integers(0, 5), min_size=3, max_size=3))
-def test_no_kept_sample_is_expected_to_hurt(tables, weights):
+def test_no_kept_sample_is_expected_to_hurt(tables: Any, weights: Any) -> None:
     """Proved for one kept trajectory, and for two or three at two states and steps; no exception known for more."""
     n_states = len(tables[0])
     weights = weights[:n_states]
@@ -686,7 +689,7 @@ def test_no_kept_sample_is_expected_to_hurt(tables, weights):
         assert star.mean_reward_after_kept(tables, kept, start=start) >= correct
 
 
-def test_finite_sample_numbers():
+def test_finite_sample_numbers() -> None:
     covariance = star.fluctuation_covariance([0.5] * 4, 3)
     assert covariance[0, :2] == pytest.approx([0.1920, 0.0439], abs=5e-5)
     two = star.fluctuation_covariance([0.3, 0.7], 4)
@@ -702,7 +705,7 @@ def test_finite_sample_numbers():
     assert bound == pytest.approx(1.1e-11, abs=0.05e-11)
 
 
-def test_smoothing_fixed_points():
+def test_smoothing_fixed_points() -> None:
     predicted = []
     for count in (20_000, 2_000, 600, 300):
         upper = star.smoothed_fixed_points(3, 8, count, 1.0).upper
@@ -719,7 +722,7 @@ def test_smoothing_fixed_points():
     count=st.integers(1, 10**6),
     pseudo=st.floats(1e-3, 10),
 )
-def test_smoothed_fixed_points_are_fixed_and_ordered(n_steps, n_states, count, pseudo):
+def test_smoothed_fixed_points_are_fixed_and_ordered(n_steps: Any, n_states: Any, count: Any, pseudo: Any) -> None:
     points = star.smoothed_fixed_points(n_steps, n_states, count, pseudo)
     for point in (points.lower, points.upper):
         if point is not None:
@@ -741,7 +744,7 @@ def test_smoothed_fixed_points_are_fixed_and_ordered(n_steps, n_states, count, p
         assert points.lower <= low * 1.01
 
 
-def test_mixing_scales_the_increment():
+def test_mixing_scales_the_increment() -> None:
     delta = [Fraction(1, 3), Fraction(1, 2), Fraction(1, 5)]
     mixed = star.mixed_update(delta, 4, Fraction(9, 10))
     plain = star.update(delta, 4)
@@ -752,7 +755,7 @@ def test_mixing_scales_the_increment():
 
 
 @given(tables=rational_tables(), seed=st.integers(0, 1000), by_path=st.booleans())
-def test_refit_is_the_literal_one(tables, seed, by_path):
+def test_refit_is_the_literal_one(tables: Any, seed: Any, by_path: Any) -> None:
     n_steps, n_states = len(tables), len(tables[0])
     rng = np.random.default_rng(seed)
     weights = [Fraction(int(w)) for w in rng.integers(0, 4, n_states) + (np.arange(n_states) == seed % n_states)]
@@ -776,7 +779,7 @@ def test_refit_is_the_literal_one(tables, seed, by_path):
         assert path_term >= -1e-15
 
 
-def test_witnesses():
+def test_witnesses() -> None:
     for name in ("local_optimum", "strict_modes_stop"):
         tables = star.witness(name).astype(float)
         assert name != "strict_modes_stop" or np.all(
@@ -809,7 +812,7 @@ def test_witnesses():
 
 
 @given(tables=rational_tables(max_steps=3, zeros=False), hint=RATIONALS)
-def test_hints_never_lower_their_potential(tables, hint):
+def test_hints_never_lower_their_potential(tables: Any, hint: Any) -> None:
     after = star.hinted_refit(tables, hint)
     assert star.hint_potential(after, hint) >= star.hint_potential(tables, hint) - 1e-14
     # literally: kept paths, and a share h of the rest of each prompt spread over its right paths
@@ -824,7 +827,7 @@ def test_hints_never_lower_their_potential(tables, hint):
 
 
 @given(tables=rational_tables(max_steps=4, states=(2,)))
-def test_two_states_obey_the_sign_rule(tables):
+def test_two_states_obey_the_sign_rule(tables: Any) -> None:
     agreement = star.two_state_agreements(tables)
     assert star.expected_reward(tables) == (1 + np.multiply.reduce(agreement)) / 2
     assume(abs(float(np.multiply.reduce(agreement))) > 0.02)
@@ -840,7 +843,7 @@ def test_two_states_obey_the_sign_rule(tables):
 
 
 @given(tables=rational_tables(max_steps=2, states=(2, 3, 4), zeros=False), seed=st.integers(0, 100))
-def test_two_steps_double_every_log_ratio(tables, seed):
+def test_two_steps_double_every_log_ratio(tables: Any, seed: Any) -> None:
     assume(len(tables) == 2)
     weights = star.two_step_weights(tables)
     after = star.two_step_weights(star.refit(tables))
@@ -852,7 +855,7 @@ def test_two_steps_double_every_log_ratio(tables, seed):
 
 
 @given(chain=rational_chains(), seed=st.integers(0, 1000))
-def test_accuracy_around_arbitrary_maps(chain, seed):
+def test_accuracy_around_arbitrary_maps(chain: Any, seed: Any) -> None:
     delta, n_states = chain
     maps = np.random.default_rng(seed).integers(0, n_states, (len(delta), n_states)).tolist()
     total, following, share = enumerated(delta, maps)
@@ -866,7 +869,7 @@ def test_accuracy_around_arbitrary_maps(chain, seed):
     assert star.tables_right_path_share(tables, maps=maps) == share
 
 
-def test_maps_that_merge_leave_wrong_successors():
+def test_maps_that_merge_leave_wrong_successors() -> None:
     maps = [[0, 1, 2], [0, 0, 2]]
     reward = np.zeros((3, 3))
     reward[[0, 1, 2], [0, 0, 2]] = 1
@@ -880,7 +883,7 @@ def test_maps_that_merge_leave_wrong_successors():
     assert tables[0, 0] == pytest.approx([0.636, 0.364, 0], abs=5e-4)
 
 
-def test_a_noisy_verifier_is_a_reward():
+def test_a_noisy_verifier_is_a_reward() -> None:
     delta = [Fraction(1, 2), Fraction(1, 4)]
     reward = star.verifier_reward(3, Fraction(1, 10), Fraction(1, 5))
     tables = star.tables_from_maps(delta, oracle.identity_maps(2, 3))
@@ -890,7 +893,7 @@ def test_a_noisy_verifier_is_a_reward():
     )
 
 
-def test_published_curves():
+def test_published_curves() -> None:
     curve = star.accuracy(star.iterate([0.1] * 3, 64, 4), 64)
     assert curve == pytest.approx([0.017, 0.020, 0.060, 0.627, 0.997], abs=5e-4)
     delta, cold = np.array([0.1] * 3), []
@@ -898,6 +901,47 @@ def test_published_curves():
         cold.append(star.accuracy(delta, 64))
         delta = star.tempered_update(delta, 64, 0.5)
     assert cold == pytest.approx([0.017, 0.883, 1.000], abs=5e-4)
+
+
+# Kinds of numbers
+
+
+def test_whole_numbers_stay_exact_beside_exact_ones() -> None:
+    half, table = [Fraction(1, 2)] * 2, [[[Fraction(3, 4), Fraction(1, 4)], [Fraction(1, 4), Fraction(3, 4)]]] * 2
+    pairs = [
+        (star.uniform_hint_update(half, 2, 1), star.uniform_hint_update(half, 2, Fraction(1))),
+        (star.noisy_update(half, 2, 0, Fraction(1, 9)), star.noisy_update(half, 2, Fraction(0), Fraction(1, 9))),
+        (star.mixed_update(half, 2, 0), star.update(half, 2)),
+        (star.smoothed_update(half, 2, 5, 1), star.smoothed_update(half, 2, 5, Fraction(1))),
+        (star.fit_partially(table, 1), star.refit(table)),
+        (star.hinted_refit(table, 1), star.hinted_refit(table, Fraction(1))),
+        (star.refit(table, start=[1, 0]), star.refit(table, start=[Fraction(1), Fraction(0)])),
+        (star.refit(table, reward=np.eye(2, dtype=int)), star.refit(table)),
+    ]
+    for found, expected in pairs:
+        assert found.tolist() == expected.tolist()
+        assert {type(entry) for entry in found.flat} == {Fraction}
+    assert star.combine(half[0], 0, 2) == half[0]
+    assert isinstance(star.combine(half[0], 0, 2), Fraction)
+    assert star.evidence_scale(0, Fraction(1, 10), 8) == Fraction(9, 17)
+
+
+def test_balls_take_rationals_and_ints_in() -> None:
+    ball = flint.arb(1) / 2
+    for found, expected in [
+        (star.mixed_update([ball, Fraction(1, 2)], 2, Fraction(1, 2)), Fraction(13, 20)),
+        (star.uniform_hint_update([ball, ball], 2, 1), Fraction(1, 2)),
+        (star.refit([[[ball, ball], [1, 0]]] * 2)[0, 0], Fraction(1, 3)),
+    ]:
+        assert (found.flat[0] * expected.denominator).contains(expected.numerator)
+
+
+def test_log_ratios_reach_both_ends() -> None:
+    assert star.log_ratio(Fraction(-1), 2) == -math.inf
+    assert star.temper([Fraction(1), Fraction(-1)], 2, 2).tolist() == [1.0, -1.0]
+    assert star.accepted_right_path_share([1.0, -1.0], 2, 0.0, 0.0) == 0
+    # below 1e-290 the 1 in (1-g)/g is beyond a float, so that L = log M - log g
+    assert star.log_ratio_from_gap(5e-324, 4) == pytest.approx(math.log(4) - math.log(5e-324), rel=4 * EPS)
 
 
 # Error paths
@@ -918,7 +962,7 @@ def test_published_curves():
         (lambda: star.combine(1, -1, 2), "first and second must not be"),
         (lambda: star.limit([-0.1, 0.2], 4), "delta must be a real number in"),
         (lambda: star.log_ratio_from_gap(0.0, 4), "gap must be a real number"),
-        (lambda: star.from_log_ratio(math.nan, 4), r"log_ratio must be a real number in \[-inf, inf\], got nan"),
+        (lambda: star.from_log_ratio(math.nan, 4), r"value must be a real number in \[-inf, inf\], got nan"),
         (lambda: star.update_log_ratio([1.0], 4, temperature=0.0), "temperature must be a real number"),
         (lambda: star.iterate([0.5], 4, -1), "n_rounds must be an integer"),
         (lambda: star.rounds_to_target(0.0, 0.9, 3, 8), "delta must be a real number"),
@@ -949,10 +993,20 @@ def test_published_curves():
         (lambda: star.map_accuracy([0.5, 0.5], [[0, 1]]), "delta must hold one value for each"),
         (lambda: star.hint_potential([[[0, 1], [1, 0]]], 0.5), r"got J\(s\) = 0"),
         (lambda: star.witness("none"), "name must be one of"),
+        (lambda: star.fluctuation_covariance([1, -1], 2), "delta must leave a positive accuracy"),
+        (lambda: star.mean_accuracy_excess([Fraction(1), Fraction(-1)], 2, 3), "delta must leave a positive accuracy"),
+        (lambda: star.smoothed_update([[1.0, -1.0], [0.5, 0.5]], 2, 3, 0), "delta must leave a positive accuracy"),
+        (lambda: star.slow_phase(1e-300, 5, 8), "delta must leave the result within the range of floats"),
+        (lambda: star.rounds_bracket(1e-300, 0.9, 5, 8), "delta must leave the result within the range of floats"),
+        (lambda: star.hint_barrier(3, 8, [1.0]), "hint must be one real number"),  # type: ignore[arg-type]
+        (lambda: star.from_log_ratio([None], 4), "value must be a real number"),
+        (lambda: star.update_log_ratio([sympy.Symbol("x")], 4), "value must hold plain numbers"),
+        (lambda: star.two_step_log_ratio([[1, 1], [1, 1]], None), "permutation must be a sequence of states"),
+        (lambda: star.sampled_round(None, 2), "tables must hold four right probabilities"),
         (lambda: star.mean_reward_after_kept([[[0, 1], [1, 0]]], 1), "got J = 0"),
         (lambda: star.mean_reward_after_kept(np.full((6, 4, 4), 1 / 4), 3), "n_kept must leave at most"),
     ],
 )
-def test_bad_input_is_named(call, message):
+def test_bad_input_is_named(call: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -27,7 +27,7 @@ from sims.linear_model._signed import LANES, SIGNS, SUMS, TABLE, add_signed, log
 from sims.linear_model._vectors import add_products, bit_count
 from sims.parity_mixture import FRESH, PROMPT, _is_long, _parity, _prompt_bits
 
-__all__ = ["BLOCK", "advance", "draw", "finish", "harmonic", "prefix_parities", "prompts"]
+__all__ = ["BLOCK", "advance", "draw", "finish", "harmonic", "prefix_parities", "prompts", "step_chain"]
 
 BLOCK = 16  # samples worked on together: more would cost more products within the block than tables save
 ONE = np.uint64(1)
@@ -121,6 +121,15 @@ def _step_heads(bits, y1, is_long, filled, seen, d, inverse_ridge, caps, heads):
 @kernel
 def _step_chain(bits, filled, seen, d, inverse_ridge, caps, u, a):  # type: ignore[no-untyped-def]
     """Move all chain positions by the long samples bits[:filled], the first being their (seen + 1)-th."""
+    tokens = np.zeros((BLOCK, bits.shape[1]), np.uint64)
+    for b in range(filled):
+        prefix_parities(bits[b], bits.shape[1], tokens[b])
+    step_chain(bits, tokens, filled, seen, d, inverse_ridge, caps, u, a)
+
+
+@kernel
+def step_chain(bits, tokens, filled, seen, d, inverse_ridge, caps, u, a):  # type: ignore[no-untyped-def]
+    """The same for answers whose tokens[:filled] need not be the prefix parities of the prompts."""
     columns = u.shape[1]
     words = bits.shape[1]
     groups = (d + 3) // 4
@@ -128,10 +137,9 @@ def _step_chain(bits, filled, seen, d, inverse_ridge, caps, u, a):  # type: igno
     table = np.empty(TABLE)
     for b in range(filled, BLOCK):
         bits[b] = ZERO
-    tokens = np.zeros((BLOCK, words), np.uint64)
+        tokens[b] = ZERO
     y = np.ones((BLOCK, 64 * words + LANES))  # one token beyond d is read, and dropped
     for b in range(BLOCK):
-        prefix_parities(bits[b], words, tokens[b])
         _spread(tokens[b], words, y[b])
     x_row = np.empty((BLOCK, groups), np.uint8)
     y_row = np.empty((BLOCK, groups), np.uint8)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
+from typing import Any
 
 
-def symmetric_tables(delta, maps):
+def symmetric_tables(delta: Any, maps: Any) -> Any:
     """Step n: share delta_n for the right successor, the rest spread evenly over all states."""
     n_states = len(maps[0])
     tables = []
@@ -25,29 +26,29 @@ def symmetric_tables(delta, maps):
     return tables
 
 
-def identity_maps(n_steps, n_states):
+def identity_maps(n_steps: Any, n_states: Any) -> Any:
     return [list(range(n_states)) for _ in range(n_steps)]
 
 
-def right_answer(maps, start):
+def right_answer(maps: Any, start: Any) -> Any:
     here = start
     for row in maps:
         here = row[here]
     return here
 
 
-def paths(n_steps, n_states):
+def paths(n_steps: Any, n_states: Any) -> Any:
     return itertools.product(range(n_states), repeat=n_steps + 1)
 
 
-def path_probability(tables, start_law, path):
+def path_probability(tables: Any, start_law: Any, path: Any) -> Any:
     chance = start_law[path[0]]
     for step, table in enumerate(tables):
         chance = chance * table[path[step]][path[step + 1]]
     return chance
 
 
-def one_round(tables, start_law, reward):
+def one_round(tables: Any, start_law: Any, reward: Any) -> Any:
     """Expected reward, next tables and unnormalised path weights; `reward` maps a path to a number."""
     n_steps, n_states = len(tables), len(tables[0])
     total = 0
@@ -72,12 +73,12 @@ def one_round(tables, start_law, reward):
     return total, following, weights
 
 
-def is_right(maps):
+def is_right(maps: Any) -> Any:
     answers = [right_answer(maps, start) for start in range(len(maps[0]))]
     return lambda path: 1 if path[-1] == answers[path[0]] else 0
 
 
-def faultless(maps, path):
+def faultless(maps: Any, path: Any) -> Any:
     return all(path[step + 1] == maps[step][path[step]] for step in range(len(maps)))
 
 
@@ -86,7 +87,7 @@ def faultless(maps, path):
 MASK32, MASK64 = 2**32 - 1, 2**64 - 1
 
 
-def philox(counter, key):
+def philox(counter: Any, key: Any) -> Any:
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -96,7 +97,7 @@ def philox(counter, key):
     return c0, c1, c2, c3
 
 
-def key_of(seed, cell):
+def key_of(seed: Any, cell: Any) -> Any:
     z = seed
     for word in (0, cell):
         z ^= word
@@ -107,7 +108,7 @@ def key_of(seed, cell):
     return z
 
 
-def uniform(key, stream, step, number):
+def uniform(key: Any, stream: Any, step: Any, number: Any) -> Any:
     block = number // 2
     words = philox((block, step & MASK32, step >> 32, stream), (key & MASK32, key >> 32))
     high, low = words[2 * (number % 2)], words[2 * (number % 2) + 1]
@@ -117,19 +118,19 @@ def uniform(key, stream, step, number):
 CELL = 41
 
 
-def pick(value, size):
+def pick(value: Any, size: Any) -> Any:
     return min(int(value * size), size - 1)
 
 
 class ListModel:
     """Rows as lists of kept successors; an empty list stands for the symmetric law of the start."""
 
-    def __init__(self, alphas, maps, smoothing=0.0):
+    def __init__(self, alphas: Any, maps: Any, smoothing: Any = 0.0) -> None:
         self.alphas, self.maps, self.smoothing = alphas, maps, smoothing
         self.n_states = len(maps[0])
-        self.rows = [[[] for _ in row] for row in maps]
+        self.rows: list[list[list[Any]]] = [[[] for _ in row] for row in maps]
 
-    def draw(self, step, state, value):
+    def draw(self, step: Any, state: Any, value: Any) -> Any:
         kept, right, size = self.rows[step][state], self.maps[step][state], self.n_states
         if not kept:
             alpha = self.alphas[step]
@@ -144,7 +145,7 @@ class ListModel:
             value = (value - weight) / (1.0 - weight)
         return kept[pick(value, len(kept))]
 
-    def refit(self, kept_paths):
+    def refit(self, kept_paths: Any) -> Any:
         unvisited = 0
         for step in range(len(self.maps)):
             for state in range(self.n_states):
@@ -155,8 +156,8 @@ class ListModel:
                     unvisited += 1
         return unvisited
 
-    def tables(self):
-        found = []
+    def tables(self) -> Any:
+        found: list[list[list[Any]]] = []
         for step, table in enumerate(self.rows):
             found.append([])
             for state, kept in enumerate(table):
@@ -174,12 +175,12 @@ class ListModel:
 class TableModel:
     """Rows as probabilities, sampled by the first cumulative weight above the draw."""
 
-    def __init__(self, tables, maps, temperature=1.0, smoothing=0.0, mixing=0.0):
+    def __init__(self, tables: Any, maps: Any, temperature: Any = 1.0, smoothing: Any = 0.0, mixing: Any = 0.0) -> None:
         self.current = [[list(row) for row in table] for table in tables]
         self.maps, self.temperature, self.smoothing, self.mixing = maps, temperature, smoothing, mixing
         self.n_states = len(maps[0])
 
-    def chances(self, step, state):
+    def chances(self, step: Any, state: Any) -> Any:
         row = self.current[step][state]
         if self.temperature == 1:
             weights = row
@@ -187,7 +188,7 @@ class TableModel:
             weights = [(p / max(row)) ** (1 / self.temperature) for p in row]
         return [weight / sum(weights) for weight in weights]
 
-    def draw(self, step, state, value):
+    def draw(self, step: Any, state: Any, value: Any) -> Any:
         total = 0.0
         for successor, chance in enumerate(self.chances(step, state)):
             total += chance
@@ -195,7 +196,7 @@ class TableModel:
                 return successor
         raise AssertionError("the draw lies at the rounding of the total")
 
-    def refit(self, kept_paths):
+    def refit(self, kept_paths: Any) -> Any:
         unvisited = 0
         for step, table in enumerate(self.current):
             for state in range(self.n_states):
@@ -210,11 +211,21 @@ class TableModel:
                 ]
         return unvisited
 
-    def tables(self):
+    def tables(self) -> Any:
         return self.current
 
 
-def run(model, maps, seed, count, n_rounds, mu=0.0, nu=0.0, hint=0.0, hint_from_model=False):
+def run(
+    model: Any,
+    maps: Any,
+    seed: Any,
+    count: Any,
+    n_rounds: Any,
+    mu: Any = 0.0,
+    nu: Any = 0.0,
+    hint: Any = 0.0,
+    hint_from_model: Any = False,
+) -> Any:
     """Simulate; a list with one dictionary of measurements a round, the start first."""
     n_steps, n_states = len(maps), len(maps[0])
     key = key_of(seed, CELL)
@@ -261,18 +272,18 @@ def run(model, maps, seed, count, n_rounds, mu=0.0, nu=0.0, hint=0.0, hint_from_
         unvisited = model.refit(kept_paths)
 
 
-def free(maps, start, values):
+def free(maps: Any, start: Any, values: Any) -> Any:
     """A path uniform among those from `start` that end right."""
     n_states = len(maps[0])
     return [start, *(pick(value, n_states) for value in values[1:-1]), right_answer(maps, start)]
 
 
-def hinted(model, maps, start, values):
+def hinted(model: Any, maps: Any, start: Any, values: Any) -> Any:
     """A path drawn from the model's law given a right answer, state by state; None if there is none."""
     n_steps = len(maps)
     goal = right_answer(maps, start)
 
-    def reach(step, state):
+    def reach(step: Any, state: Any) -> Any:
         if step == n_steps:
             return 1.0 if state == goal else 0.0
         return sum(p * reach(step + 1, t) for t, p in enumerate(model.chances(step, state)) if p > 0)
@@ -291,12 +302,12 @@ def hinted(model, maps, start, values):
     return path
 
 
-def matrix_product(first, second):
+def matrix_product(first: Any, second: Any) -> Any:
     size = len(first)
     return [[sum(first[i][k] * second[k][j] for k in range(size)) for j in range(size)] for i in range(size)]
 
 
-def second_order_term(tables, following):
+def second_order_term(tables: Any, following: Any) -> Any:
     """E over kept paths of sum_{n<m} tr(.. E_n .. E_m ..)/M, truth the identity, times M^2/J: the excess times K."""
     n_steps, n_states = len(tables), len(tables[0])
     right = is_right(identity_maps(n_steps, n_states))

@@ -56,14 +56,19 @@ def sampled_round(tables: Any, n_trajectories: int) -> dict[Tables, Fraction]:
     Parameters
     ----------
     tables : sequence of four Fraction
-        Right probabilities of step 1 at states 0 and 1, then of step 2 at states 0 and 1.
+        Right probabilities of step 1 at states 0 and 1, then of step 2 at states 0 and 1, each in [0, 1].
     n_trajectories : int
-        K >= 1.
+        K in [1, 12].
 
     Returns
     -------
     dict
         Probability of each reachable tuple of right probabilities.
+
+    Raises
+    ------
+    ValueError
+        If there are not four tables entries, one is no rational in [0, 1], or K leaves its range.
 
     Examples
     --------
@@ -90,7 +95,10 @@ def sampled_round(tables: Any, n_trajectories: int) -> dict[Tables, Fraction]:
 
 
 def _tables(tables: Any) -> Tables:
-    values = tuple(tables)
+    try:
+        values = tuple(tables)
+    except TypeError:
+        raise ValueError(f"tables must hold four right probabilities, got {tables!r}") from None
     if len(values) != 4:
         raise ValueError(f"tables must hold four right probabilities, got {tables!r}")
     found = []
@@ -185,6 +193,11 @@ def sampled_chain(delta: Any, n_trajectories: int) -> SampledChain:
     -------
     SampledChain
         States, laws, absorption.
+
+    Raises
+    ------
+    ValueError
+        If `delta` is no rational in [-1, 1] or K leaves its range.
 
     Examples
     --------

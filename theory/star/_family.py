@@ -15,6 +15,7 @@ import numpy as np
 
 from theory import _math, _validate
 from theory.star._steps import (
+    beside,
     delta_and_gap,
     divide,
     family,
@@ -70,6 +71,11 @@ def products_of_others(delta: Any, n_states: Any) -> Any:
     numpy.ndarray
         Same shape; 1 for a chain of one step.
 
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
+
     Examples
     --------
     >>> products_of_others([0.5, 0.25, 0.0], 4).tolist()
@@ -121,7 +127,24 @@ def improvement(delta: Any, n_states: Any) -> Any:
     """What one iteration adds to each delta: ``Pi_{-n} (1-delta_n)(1+(M-1)delta_n)/(1+(M-1)Pi)``.
 
     Non-negative for deltas in [0, 1], and positive exactly where ``delta_n < 1`` and every other
-    step is above guessing. Parameters, types and errors as for :func:`update`.
+    step is above guessing.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``delta_n' - delta_n``, same shape; 0 where nothing is kept (J = 0).
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -189,7 +212,22 @@ def update(delta: Any, n_states: Any) -> Any:
 def rational_update(delta: Any, n_states: Any) -> Any:
     """The map of :func:`update` as one quotient: ``(delta_n + Pi_{-n} + (M-2) delta_n Pi_{-n}) / (1 + (M-1) Pi)``.
 
-    Parameters, types and errors as for :func:`update`.
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        Next deltas, same shape; unchanged where nothing is kept (J = 0).
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -204,8 +242,25 @@ def rational_update(delta: Any, n_states: Any) -> Any:
 def bayes_update(delta: Any, n_states: Any) -> Any:
     """The map of :func:`update` as Bayes' rule: the odds of step n are multiplied by the odds at ``Pi_{-n}``.
 
-    Parameters and types as for :func:`update`, deltas below 1 and, for the odds of the others to be
-    finite, at least two steps.
+    The deltas must lie below 1 and, for the odds of the others to be finite, there must be two steps
+    at least.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N >= 2 steps on the last axis, each in [-1/(M-1), 1).
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        Next deltas, same shape.
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range (1 included), there is one step only, or M is below 2.
 
     Examples
     --------
@@ -230,6 +285,11 @@ def combine(first: Any, second: Any, n_states: Any) -> Any:
     n_states : int or sympy.Expr
         M >= 2.
 
+    Returns
+    -------
+    same type as the values
+        ``a (+) b``, in [-1/(M-1), 1].
+
     Raises
     ------
     ValueError
@@ -240,6 +300,7 @@ def combine(first: Any, second: Any, n_states: Any) -> Any:
     >>> combine(Fraction(1, 2), Fraction(1, 2), 2)
     Fraction(4, 5)
     """
+    first, second = beside(first, second), beside(second, first)
     first, n_states = one(first, n_states, "first")
     second, _ = one(second, n_states, "second")
     denominator = 1 + (n_states - 1) * first * second
@@ -250,6 +311,23 @@ def combine(first: Any, second: Any, n_states: Any) -> Any:
 
 def inverse(delta: Any, n_states: Any) -> Any:
     """The delta that undoes `delta` under :func:`combine`: ``-a/(1 + (M-2) a)``, a in (-1/(M-1), 1).
+
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        a, in [-1/(M-1), 1]; the two ends are exchanged.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `delta`
+        The b with ``a (+) b = 0``.
+
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range or M is below 2.
 
     Examples
     --------
@@ -277,6 +355,11 @@ def evidence_of_others(value: Any, n_states: Any, *, kappa: Any = 1.0) -> Any:
     numpy.ndarray
         Same shape, to full relative accuracy both where ``Pi_{-n}`` is tiny and where it is next to 1.
 
+    Raises
+    ------
+    ValueError
+        If a log-ratio is NaN or no plain number, there is no step, or `kappa` or M leaves its range.
+
     Notes
     -----
     Small products are formed directly; ``1 - Pi_{-n}`` comes from the sum of ``log delta_k``, and
@@ -288,9 +371,9 @@ def evidence_of_others(value: Any, n_states: Any, *, kappa: Any = 1.0) -> Any:
     [1000.0, 900.0, 900.0]
     """
     n_states = states(n_states)
-    value = log_ratios(value)
+    value = log_ratios(value, floats=True)
     if value.ndim == 0 or value.shape[-1] == 0:
-        raise ValueError(f"log_ratio must hold the N >= 1 steps on its last axis, got {value!r}")
+        raise ValueError(f"value must hold the N >= 1 steps on its last axis, got {value!r}")
     kappa = _validate.real("kappa", kappa, lowest(n_states)[1], 1)
     delta, _ = delta_and_gap(value, n_states)
     small = np.exp(-np.abs(value))
@@ -332,6 +415,11 @@ def update_log_ratio(value: Any, n_states: Any, *, temperature: Any = 1.0, kappa
         (:func:`gap_from_log_ratio`), where a float delta has long rounded to 1. Where nothing is kept
         the log-ratios stay.
 
+    Raises
+    ------
+    ValueError
+        If a log-ratio is NaN or no plain number, there is no step, or another argument leaves its range.
+
     Notes
     -----
     Derived in this package: the odds form of :func:`update`; a softmax at temperature tau divides
@@ -343,9 +431,10 @@ def update_log_ratio(value: Any, n_states: Any, *, temperature: Any = 1.0, kappa
     [0.2, 0.2]
     """
     n_states = states(n_states)
-    value = log_ratios(value)
+    value = log_ratios(value, floats=True)
     temperature = _validate.real("temperature", temperature, 0, open_low=True)
-    tempered = value / temperature
+    with np.errstate(over="ignore"):
+        tempered = value / temperature
     evidence = evidence_of_others(tempered, n_states, kappa=kappa)
     with np.errstate(invalid="ignore"):
         total = tempered + evidence
@@ -370,6 +459,11 @@ def iterate(delta: Any, n_states: Any, n_rounds: int) -> Any:
     numpy.ndarray
         Shape ``(n_rounds + 1,) + delta.shape``.
 
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, M is below 2 or `n_rounds` negative.
+
     Examples
     --------
     >>> iterate([0.5, 0.5], 2, 1).tolist()
@@ -385,6 +479,23 @@ def iterate(delta: Any, n_states: Any, n_rounds: int) -> Any:
 
 def number_of_zero_steps(delta: Any, n_states: Any) -> Any:
     """How many steps guess (``delta_n = 0``): learning starts if and only if there is at most one.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    int or numpy.ndarray
+        Count over the last axis.
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -413,6 +524,11 @@ def limit(delta: Any, n_states: Any) -> Any:
     numpy.ndarray
         Limit of every delta.
 
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
+
     Notes
     -----
     Source: arXiv 2410.23912 for the limit; that one zero is allowed and two are not: the evidence
@@ -432,7 +548,22 @@ def limit(delta: Any, n_states: Any) -> Any:
 def gap_update(delta: Any, n_states: Any) -> Any:
     """``1 - delta_n'`` in one quotient without cancellation of the result: ``(1-delta_n)(1-Pi_{-n})/(1+(M-1)Pi)``.
 
-    Parameters and types as for :func:`update`.
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``1 - delta_n'``, same shape; ``1 - delta_n`` where nothing is kept (J = 0).
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -446,6 +577,23 @@ def gap_update(delta: Any, n_states: Any) -> Any:
 
 def local_rate(n_steps: Any, n_states: Any) -> Any:
     """Coefficient of the quadratic end, equal deltas: ``1 - delta' ~ ((N-1)/M) (1 - delta)^2``.
+
+    Parameters
+    ----------
+    n_steps : int
+        N >= 1.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float or sympy.Expr
+        ``(N-1)/M``.
+
+    Raises
+    ------
+    ValueError
+        If N is below 1 or M below 2.
 
     Examples
     --------
@@ -471,6 +619,11 @@ def right_path_share(delta: Any, n_states: Any) -> Any:
     float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
         In [0, 1]; 0 where nothing is kept (J = 0).
 
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
+
     Notes
     -----
     R never falls for deltas in [0, 1]: ``d log R/d delta_n = (M-1)(1-Pi_{-n}) / [(1+(M-1)delta_n)
@@ -492,8 +645,24 @@ def wrong_path_share(delta: Any, n_states: Any) -> Any:
     """Share ``1 - R`` of the kept trajectories with an error on the way, a sum of positive terms.
 
     Follows the probabilities of being right without error, right after errors, and off the right
-    state along the chain, so nothing cancels when all deltas are next to 1. Types as for
-    :func:`right_path_share`.
+    state along the chain, so nothing cancels when all deltas are next to 1.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        ``1 - R``, in [0, 1]; 0 where nothing is kept (J = 0).
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -519,7 +688,24 @@ def wrong_path_share(delta: Any, n_states: Any) -> Any:
 def right_path_share_gain(delta: Any, n_states: Any) -> Any:
     """Ratio R'/R of one round, ``prod_n A_n / (J^{N-1} J')`` with ``A_n = (1+(M-1)Pi_{-n})/M``.
 
-    At least 1 for deltas in [0, 1]. Types as for :func:`right_path_share`; J must be positive.
+    At least 1 for deltas in [0, 1]: see :func:`right_path_share`.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1], with J > 0.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        R'/R.
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, J = 0, or M is below 2.
 
     Examples
     --------
@@ -538,6 +724,23 @@ def right_path_share_gain(delta: Any, n_states: Any) -> Any:
 def guessing_right_path_share(n_steps: int, n_states: Any) -> Any:
     """R of a model that guesses, ``M^(1-N)``, as a Fraction (or symbol).
 
+    Parameters
+    ----------
+    n_steps : int
+        N >= 1.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    Fraction or sympy.Expr
+        ``M^(1-N)``.
+
+    Raises
+    ------
+    ValueError
+        If N is below 1 or M below 2.
+
     Examples
     --------
     >>> guessing_right_path_share(3, 8)
@@ -550,6 +753,23 @@ def guessing_right_path_share(n_steps: int, n_states: Any) -> Any:
 
 def wrong_path_rate(n_steps: int, n_states: Any) -> Any:
     """Coefficient of the end of the wrong paths, equal deltas: ``1 - R ~ C(N,2) (M-1)/M^2 (1-delta)^2``.
+
+    Parameters
+    ----------
+    n_steps : int
+        N >= 1.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float or sympy.Expr
+        ``C(N,2) (M-1)/M^2``.
+
+    Raises
+    ------
+    ValueError
+        If N is below 1 or M below 2.
 
     Examples
     --------

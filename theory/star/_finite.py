@@ -55,6 +55,23 @@ def visit_probability(delta: Any, n_states: Any) -> Any:
     Kept trajectories are Binomial(K, J), kept visits to a state Binomial(K, J/M), kept right
     transitions at a state Binomial(K, alpha_n A_n/M).
 
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        In [0, 1/M], the last axis reduced.
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
+
     Examples
     --------
     >>> visit_probability([0.5, 0.5], 2)
@@ -84,6 +101,11 @@ def loss_probability(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
         Same shape as `delta`. Exact for one round from symmetric tables; its sum along the path of
         the infinite-sample map bounds nothing about a run, because sampled tables drift.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there is no step.
+
     Examples
     --------
     >>> loss_probability([0.5, 0.5], 2, 2).round(6).tolist()
@@ -104,6 +126,25 @@ def loss_probability(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
 
 def loss_union_bound(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
     """Union bound of :func:`loss_probability` over the N M right transitions of one round.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
+        K >= 1.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        Expected number of lost right transitions, the last axis reduced; at least the chance of any loss.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there is no step.
 
     Examples
     --------
@@ -136,6 +177,11 @@ def required_trajectories(delta: Any, n_states: Any, failure: Any, *, hint: Any 
     float or numpy.ndarray
         K*, not rounded.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Notes
     -----
     A heuristic: row size K J/M, selection ``l(Pi_{-n})`` a round, starting share alpha_n, as for the
@@ -156,11 +202,31 @@ def required_trajectories(delta: Any, n_states: Any, failure: Any, *, hint: Any 
     selection = _family.evidence_of_others(_steps.log_ratio(delta, n_states), n_states)
     alpha = (1 + (n_states - 1) * delta) / n_states
     scarce = np.min(selection * alpha, axis=-1)
-    return _steps.plain(np.asarray(n_states * _math.log(delta.shape[-1] * n_states / failure) / (kept * scarce)))
+    log_odds = _math.log(delta.shape[-1] * n_states / failure)
+    return _steps.plain(np.asarray(_steps.finite("delta", lambda: n_states * log_odds / (kept * scarce))))
 
 
 def required_trajectories_limit(delta: Any, n_steps: Any, n_states: Any, failure: Any) -> Any:
     """:func:`required_trajectories` for small equal deltas: ``M^2 d^-(N-1) log(N M/eta)/(1+(M-1)d)``.
+
+    Parameters
+    ----------
+    delta : float or array_like
+        Common start in (0, 1).
+    n_steps, n_states : int
+        N >= 2 and M >= 2.
+    failure : float or array_like
+        eta in (0, 1), the wanted chance that some right transition is ever lost.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        K*, not rounded.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -171,14 +237,35 @@ def required_trajectories_limit(delta: Any, n_steps: Any, n_states: Any, failure
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _validate.integer("n_states", n_states, 2)
     delta = _validate.real("delta", delta, 0, 1, open_low=True, open_high=True)
     failure = _validate.real("failure", failure, 0, 1, open_low=True, open_high=True)
-    return n_states**2 * delta ** (1 - n_steps) * _math.log(n_steps * n_states / failure) / (1 + (n_states - 1) * delta)
+    log_odds = _math.log(n_steps * n_states / failure)
+    return _steps.finite(
+        "delta", lambda: n_states**2 * delta ** (1 - n_steps) * log_odds / (1 + (n_states - 1) * delta)
+    )
 
 
 def mean_right_probability(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
     """Mean of a row's right probability after one sampled round: ``alpha' - (alpha' - alpha)(1 - J/M)^K``.
 
-    Given a visit the row is unbiased; without one it keeps its old value. Parameters as for
-    :func:`loss_probability`.
+    Given a visit the row is unbiased; without one it keeps its old value.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
+        K >= 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean for each step, same shape as `delta`.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there is no step.
 
     Examples
     --------
@@ -194,6 +281,23 @@ def mean_right_probability(delta: Any, n_states: Any, n_trajectories: Any) -> An
 
 def row_variance(delta: Any, n_states: Any) -> Any:
     """Asymptotic variance ``alpha_n'(1 - alpha_n')`` of sqrt(K J/M) times a row's empirical right probability.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        Variance for each step, in [0, 1/4], same shape as `delta`.
+
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, or M is below 2.
 
     Examples
     --------
@@ -221,6 +325,11 @@ def fluctuation_covariance(delta: Any, n_states: Any) -> Any:
         Shape ``(..., N, N)``: ``alpha_n'(1-alpha_n')`` on the diagonal and ``alpha_n alpha_m A_nm/J -
         alpha_n' alpha_m'`` off it, ``A_nm = (1+(M-1) prod_{k != n,m} delta_k)/M``.
 
+    Raises
+    ------
+    ValueError
+        If a delta leaves its range, there is no step, J = 0, or M is below 2.
+
     Notes
     -----
     Derived: a kept trajectory is right at both steps with probability ``alpha_n alpha_m A_nm / J``.
@@ -233,8 +342,8 @@ def fluctuation_covariance(delta: Any, n_states: Any) -> Any:
     """
     delta, n_states = _steps.family(delta, n_states)
     alpha = (1 + (n_states - 1) * delta) / n_states
+    correct = _steps.kept(delta, n_states)
     after = (1 + (n_states - 1) * _family.update(delta, n_states)) / n_states
-    correct = (1 + (n_states - 1) * _steps.product(delta)) / n_states
     n_steps = delta.shape[-1]
     result = np.empty(delta.shape + (n_steps,), dtype=delta.dtype)
     for n in range(n_steps):
@@ -263,6 +372,11 @@ def mean_accuracy_excess(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
     float, numpy.ndarray or exact
         ``(M^2/(K J)) sum_{n<m} E_kept[tr(.. E_n .. E_m ..)]/M``.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, there is no step, or J = 0.
+
     Notes
     -----
     Derived: accuracy is multilinear in the tables, so its second-order change is the sum over pairs of
@@ -277,8 +391,8 @@ def mean_accuracy_excess(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
     0.00957
     """
     delta, n_states, count = _sampled(delta, n_states, n_trajectories)
+    correct = _steps.kept(delta, n_states)
     after = _family.update(delta, n_states)
-    correct = (1 + (n_states - 1) * _steps.product(delta)) / n_states
     n_steps = delta.shape[-1]
 
     def same(d: Any) -> Any:
@@ -315,15 +429,39 @@ def mean_accuracy_excess(delta: Any, n_states: Any, n_trajectories: Any) -> Any:
 def smoothing_weight(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
     """Weight of the uniform law after add-k smoothing in mean field: ``w = k M^2/(K J + k M^2)``.
 
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1]; J > 0 unless k > 0.
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
+        K >= 1.
+    pseudo_count : float, Fraction, sympy.Expr or flint.arb
+        k >= 0, added to every count.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        w in [0, 1], the last axis reduced; 1 where nothing is kept.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, there is no step, or J = 0 while k = 0.
+
     Examples
     --------
     >>> smoothing_weight([1.0, 1.0], 2, 12, 1.0)
     0.25
     """
     delta, n_states, count = _sampled(delta, n_states, n_trajectories)
-    pseudo_count = _validate.real("pseudo_count", pseudo_count, 0)
+    pseudo_count = _validate.real("pseudo_count", _steps.beside(pseudo_count, delta), 0)
+    if np.any(np.asarray(pseudo_count == 0, dtype=bool)):
+        _steps.kept(delta, n_states)  # nothing kept and nothing added leaves no weights
+    correct = _family.accuracy(delta, n_states)
     mass = pseudo_count * n_states**2
-    return mass / (count * _family.accuracy(delta, n_states) + mass)
+    return _steps.finite("pseudo_count", lambda: mass / (count * correct + mass))
 
 
 def smoothed_update(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
@@ -331,12 +469,24 @@ def smoothed_update(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count
 
     Parameters
     ----------
-    delta, n_states
-        As for :func:`theory.star.update`, with J > 0.
-    n_trajectories : int
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1]; J > 0 unless k > 0.
+    n_states : int or sympy.Expr
+        M >= 2.
+    n_trajectories : int or sympy.Expr
         K >= 1.
     pseudo_count : float, Fraction, sympy.Expr or flint.arb
-        k >= 0.
+        k >= 0, added to every count.
+
+    Returns
+    -------
+    numpy.ndarray
+        Next deltas, same shape.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, there is no step, or J = 0 while k = 0.
 
     Examples
     --------
@@ -350,13 +500,32 @@ def smoothed_update(delta: Any, n_states: Any, n_trajectories: Any, pseudo_count
 def smoothing_level(delta: Any, n_steps: Any, n_states: Any) -> Any:
     """The level ``d^(N-2)(1-d)(1+(M-1)d)`` that equals ``k M^3/K`` at a fixed point of the smoothed map, d > 0.
 
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        Common delta d, in [0, 1].
+    n_steps : int
+        N >= 2.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `delta`
+        The level, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> smoothing_level(0.5, 3, 8)
     1.125
     """
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _steps.states(n_states)
-    delta = _validate.real("delta", delta, 0, 1)
+    delta = _validate.real("delta", _steps.beside(delta, n_states), 0, 1)
     low = 1 if n_steps == 2 else delta ** (n_steps - 2)
     return low * (1 - delta) * (1 + (n_states - 1) * delta)
 
@@ -385,6 +554,11 @@ def smoothed_fixed_points(n_steps: int, n_states: int, n_trajectories: int, pseu
         stable, the other one (always there for N >= 3 below the maximum) unstable. Both None if the
         level never gets as high: every model falls to guessing.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> points = smoothed_fixed_points(3, 8, 2000, 1.0)
@@ -395,7 +569,7 @@ def smoothed_fixed_points(n_steps: int, n_states: int, n_trajectories: int, pseu
     """
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _validate.integer("n_states", n_states, 2)
     n_trajectories = _validate.integer("n_trajectories", n_trajectories, 1)
-    pseudo_count = float(_validate.real("pseudo_count", pseudo_count, 0, open_low=True))
+    pseudo_count = _steps.number("pseudo_count", pseudo_count, 0, open_low=True)
     level = pseudo_count * n_states**3 / n_trajectories
     peak = _peak(n_steps, n_states)
 
@@ -412,6 +586,23 @@ def smoothed_fixed_points(n_steps: int, n_states: int, n_trajectories: int, pseu
 def smoothed_fixed_points_estimate(n_steps: Any, n_states: Any, n_trajectories: Any, pseudo_count: Any) -> Any:
     """Ends of :func:`smoothed_fixed_points` for light smoothing, N >= 3: ``(k M^3/K)^(1/(N-2))`` and ``1 - k M^2/K``.
 
+    Parameters
+    ----------
+    n_steps, n_states, n_trajectories : int
+        N >= 3, M >= 2, K >= 1.
+    pseudo_count : float, Fraction, sympy.Expr or flint.arb
+        k > 0, with ``k M^3/K`` small.
+
+    Returns
+    -------
+    tuple of two numbers
+        Estimates of the unstable and the stable fixed point.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Examples
     --------
     >>> low, high = smoothed_fixed_points_estimate(3, 8, 10**6, 1.0)
@@ -421,7 +612,7 @@ def smoothed_fixed_points_estimate(n_steps: Any, n_states: Any, n_trajectories: 
     n_steps, n_states = _validate.integer("n_steps", n_steps, 3), _validate.integer("n_states", n_states, 2)
     n_trajectories = _validate.integer("n_trajectories", n_trajectories, 1)
     pseudo_count = _validate.real("pseudo_count", pseudo_count, 0, open_low=True)
-    level = pseudo_count * n_states**3 / n_trajectories
+    level = _steps.finite("pseudo_count", lambda: pseudo_count * n_states**3 / n_trajectories)
     return level ** (1 / (n_steps - 2)), 1 - level / n_states
 
 
@@ -433,10 +624,22 @@ def mixed_update(delta: Any, n_states: Any, mixing: Any) -> Any:
 
     Parameters
     ----------
-    delta, n_states
-        As for :func:`theory.star.update`.
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
     mixing : float, Fraction, sympy.Expr or flint.arb
-        m in [0, 1).
+        m in [0, 1), the share of the old tables that is kept.
+
+    Returns
+    -------
+    numpy.ndarray
+        Next deltas, same shape.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there is no step.
 
     Examples
     --------
@@ -444,5 +647,5 @@ def mixed_update(delta: Any, n_states: Any, mixing: Any) -> Any:
     [0.65, 0.65]
     """
     delta, n_states = _steps.family(delta, n_states)
-    mixing = _validate.real("mixing", mixing, 0, 1, open_high=True)
+    mixing = _validate.real("mixing", _steps.beside(mixing, delta), 0, 1, open_high=True)
     return delta + (1 - mixing) * _family._improvement(delta, n_states)

@@ -62,8 +62,8 @@ def _slope(value: float, n_steps: float, n_states: float) -> float:
 
 
 def _vectorized(function: Callable[..., float], *arguments: Any) -> Any:
-    """Apply a scalar solver over broadcast arguments."""
-    result = np.vectorize(function, otypes=[float])(*arguments)
+    """Apply a scalar solver over broadcast arguments, the first of which may be too extreme for floats."""
+    result = _steps.finite("delta", lambda: np.vectorize(function, otypes=[float])(*arguments))
     return _steps.plain(np.asarray(result))
 
 
@@ -89,6 +89,11 @@ def evidence(log_ratio: Any, n_steps: Any, n_states: Any) -> Any:
     same type as `log_ratio`
         f(L); equal to L when N = 2.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Notes
     -----
     For N >= 3 the ratio f(L)/L rises strictly from 0 to 1: see :func:`theory.star.temperature_threshold`.
@@ -112,7 +117,24 @@ def evidence_slope(log_ratio: Any, n_steps: Any, n_states: Any) -> Any:
 
     Here ``p = d^(N-1)`` and ``d' = (1-d)(1+(M-1)d)/M``, the derivative of d in L.
 
-    Parameters and types as for :func:`evidence`.
+    Parameters
+    ----------
+    log_ratio : float, array_like, sympy.Expr or flint.arb
+        L > 0, the common log-ratio.
+    n_steps : int
+        N >= 2.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `log_ratio`
+        f'(L); equal to 1 when N = 2.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -144,6 +166,11 @@ def target_log_ratio(target: Any, n_steps: Any, n_states: Any) -> Any:
     -------
     float or numpy.ndarray
         L*, accurate also for targets next to 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -232,6 +259,11 @@ def rounds_by_integral(delta: Any, target: Any, n_steps: Any, n_states: Any) -> 
     float or numpy.ndarray
         W; 0 if the start reaches the target.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Notes
     -----
     Derived: where the step is linear, ``L -> (1+c) L`` is the time-one map of a flow that covers
@@ -269,12 +301,24 @@ def rounds_bracket(delta: Any, target: Any, n_steps: Any, n_states: Any) -> tupl
     Since f(L)/L rises (:func:`theory.star.temperature_threshold`), each round multiplies L by a
     growing factor between its values at the two ends. Both bounds equal ``log2(L*/L_0)`` for N = 2.
 
-    Parameters as for :func:`rounds_by_integral`.
+    Parameters
+    ----------
+    delta : float or array_like
+        Common start in (0, 1).
+    target : float or array_like
+        J* in (1/M, 1).
+    n_steps, n_states : int
+        N >= 2 and M >= 2.
 
     Returns
     -------
     (float, float) or (numpy.ndarray, numpy.ndarray)
         Lower and upper bound.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -296,6 +340,25 @@ def rounds_bracket(delta: Any, target: Any, n_steps: Any, n_states: Any) -> tupl
 
 def rounds_two_steps(delta: Any, target: Any, n_states: Any) -> Any:
     """Real-valued count for two equal steps, exactly ``log2(L*/L_0)``: each round doubles L.
+
+    Parameters
+    ----------
+    delta : float or array_like
+        Common start in (0, 1).
+    target : float or array_like
+        J* in (1/M, 1).
+    n_states : int
+        M >= 2.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        The real-valued count; 0 if the start reaches the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -323,6 +386,11 @@ def slow_phase(delta: Any, n_steps: Any, n_states: Any) -> Any:
     -------
     float or numpy.ndarray
         Rounds that the plain flow spends up to 3/4; :func:`slow_phase_exact` is the same by partial fractions.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -360,6 +428,16 @@ def slow_phase_exact(delta: Any, n_steps: Any, n_states: Any) -> Any:
     n_states : int or sympy.Expr
         M >= 2.
 
+    Returns
+    -------
+    float, sympy.Expr or flint.arb
+        I; a Fraction gives a float, because of the logarithms.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Examples
     --------
     >>> round(slow_phase_exact(0.5, 2, 2) - (math.log(1.5) - 0.5 * math.log(0.4375 / 0.75)), 12)
@@ -379,11 +457,28 @@ def slow_phase_exact(delta: Any, n_steps: Any, n_states: Any) -> Any:
             total = total - (1 + a * (-a) ** (power - j)) * d ** (1 - j) / (j - 1)
         return total
 
-    return (antiderivative(end) - antiderivative(delta)) / n_states
+    return _steps.finite("delta", lambda: (antiderivative(end) - antiderivative(delta)) / n_states)
 
 
 def slow_phase_few_states(delta: Any, n_steps: Any) -> Any:
     """Limit of :func:`slow_phase` for ``delta << 1/M``, N >= 3: ``delta^-(N-2)/(N-2)``.
+
+    Parameters
+    ----------
+    delta : float or array_like
+        Common start in (0, 1).
+    n_steps : int
+        N >= 3.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        The limit, in rounds.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -391,11 +486,29 @@ def slow_phase_few_states(delta: Any, n_steps: Any) -> Any:
     41667
     """
     delta, n_steps, _ = _start(delta, n_steps, 2)
-    return delta ** (2 - _validate.integer("n_steps", n_steps, 3)) / (n_steps - 2)
+    n_steps = _validate.integer("n_steps", n_steps, 3)
+    return _steps.finite("delta", lambda: delta ** (2 - n_steps) / (n_steps - 2))
 
 
 def slow_phase_many_states(delta: Any, n_steps: Any, n_states: Any) -> Any:
     """Limit of :func:`slow_phase` for ``1/M << delta << M^(-1/(N-1))``: ``delta^-(N-1)/((N-1)(M-1))``.
+
+    Parameters
+    ----------
+    delta : float or array_like
+        Common start in (0, 1).
+    n_steps, n_states : int
+        N >= 2 and M >= 2.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        The limit, in rounds.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
 
     Examples
     --------
@@ -403,7 +516,7 @@ def slow_phase_many_states(delta: Any, n_steps: Any, n_states: Any) -> Any:
     19.6
     """
     delta, n_steps, n_states = _start(delta, n_steps, n_states)
-    return delta ** (1 - n_steps) / ((n_steps - 1) * (n_states - 1))
+    return _steps.finite("delta", lambda: delta ** (1 - n_steps) / ((n_steps - 1) * (n_states - 1)))
 
 
 def rounds_by_two_regimes(delta: Any, n_steps: Any, n_states: Any) -> Any:
@@ -421,6 +534,11 @@ def rounds_by_two_regimes(delta: Any, n_steps: Any, n_states: Any) -> Any:
     float or numpy.ndarray
         Within 2.4 rounds of the count, and within 1.4 % above 100 rounds (measured, no proof).
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range, or the result that of floats.
+
     Examples
     --------
     >>> round(rounds_by_two_regimes(0.02, 5, 8) / 35696.7, 2)
@@ -429,4 +547,6 @@ def rounds_by_two_regimes(delta: Any, n_steps: Any, n_states: Any) -> Any:
     delta = _validate.real("delta", delta, 0, 0.5, open_low=True)
     n_steps = _validate.integer("n_steps", n_steps, 3)
     phase = slow_phase(delta, n_steps, n_states)
-    return phase - 0.5 * _math.log(_steps.log_ratio(delta ** (n_steps - 1), n_states)) + 1
+    return _steps.finite(
+        "delta", lambda: phase - 0.5 * _math.log(_steps.log_ratio(delta ** (n_steps - 1), n_states)) + 1
+    )

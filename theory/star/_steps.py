@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -24,7 +25,81 @@ __all__ = [
     "wrong_probability",
 ]
 
+TINY = 1e-290  # gaps below this have quotients that overflow
 NO_KEPT = 16 * np.finfo(float).eps  # below this, 1 + (M-1) Pi is rounding of a chain that is never right
+
+
+def _ball(value: Any) -> Any:
+    """Return a ball among the entries of a value, or None."""
+    entries = value.flat if isinstance(value, np.ndarray) and value.dtype == object else (value,)
+    return next((entry for entry in entries if type(entry).__name__ == "arb"), None)
+
+
+def _exact(value: Any) -> bool:
+    """Whether a value is a Fraction, a symbolic expression or a ball, or an array of such."""
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype == object)
+    return isinstance(value, Fraction) or type(value).__module__.split(".")[0] in ("sympy", "flint")
+
+
+def whole(value: Any) -> bool:
+    """Whether a value is an integer of Python or NumPy (a bool is none)."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def beside(value: Any, *others: Any) -> Any:
+    """Return a number in the kind of the others, so that nothing exact is rounded.
+
+    Next to a ball an int or Fraction becomes a ball, next to rationals and symbols an int becomes a Fraction.
+    """
+    if not whole(value) and not isinstance(value, Fraction):
+        return value
+    exact = Fraction(int(value)) if whole(value) else value
+    ball = next((found for found in map(_ball, others) if found is not None), None)
+    if ball is not None:
+        return type(ball)(exact.numerator) / exact.denominator
+    return exact if any(map(_exact, others)) else value
+
+
+def alike(array: np.ndarray) -> np.ndarray:
+    """Return an object array whose ints are exact and whose rationals are balls if any entry is one."""
+    result = np.empty_like(array)
+    ball = _ball(array)
+    for index in np.ndindex(array.shape):
+        entry: Any = array.item(index)
+        result[index] = beside(entry, Fraction(0) if ball is None else ball)
+    return result
+
+
+def number(name: str, value: Any, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
+    """Return one checked float, for solvers that take no arrays and no symbols."""
+    checked = _validate.real(name, value, low, high, open_low=open_low)
+    if not isinstance(checked, np.ndarray):
+        try:
+            return float(checked)
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(f"{name} must be one real number, got {value!r}")
+
+
+def finite(name: str, compute: Callable[[], Any]) -> Any:
+    """Return what `compute` gives; ValueError naming the argument where floats cannot hold it."""
+    try:
+        with np.errstate(all="ignore"):
+            result = compute()
+    except (OverflowError, ZeroDivisionError):
+        result = math.inf
+    if isinstance(result, (float, np.ndarray)) and np.asarray(result).dtype != object and not np.isfinite(result).all():
+        raise ValueError(f"{name} must leave the result within the range of floats, got too extreme a value")
+    return result
+
+
+def kept(delta: Any, n_states: Any) -> Any:
+    """Return the accuracy of checked deltas, refusing chains that are never right."""
+    correct = (1 + (n_states - 1) * product(delta)) / n_states
+    if np.any(np.asarray(correct * n_states <= NO_KEPT if delta.dtype != object else correct == 0, dtype=bool)):
+        raise ValueError("delta must leave a positive accuracy, got J = 0")
+    return correct
 
 
 def states(n_states: Any) -> Any:
@@ -54,13 +129,12 @@ def steps(delta: Any, low: Any, high: Any = 1.0, *, exact_low: Any = None, name:
     result = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
         entry: Any = array.item(index)
-        if isinstance(entry, int) and not isinstance(entry, bool):
-            entry = Fraction(entry)
+        entry = Fraction(entry) if whole(entry) else entry
         if isinstance(entry, Fraction):
             result[index] = _validate.real(name, entry, low if exact_low is None else exact_low, high)
         else:
             result[index] = _validate.real(name, entry, math.nextafter(low, -math.inf), high)
-    return result
+    return alike(result)
 
 
 def family(delta: Any, n_states: Any) -> tuple[Any, Any]:
@@ -76,6 +150,7 @@ def one(delta: Any, n_states: Any, name: str = "delta") -> tuple[Any, Any]:
     exact, approximate = lowest(n_states)
     if isinstance(delta, (list, tuple, np.ndarray)) and np.ndim(delta) > 0:
         return steps(delta, approximate, exact_low=exact, name=name), n_states
+    delta = beside(delta, n_states)
     if isinstance(delta, Fraction):
         return _validate.real(name, delta, exact, 1), n_states
     return _validate.real(name, delta, approximate, 1.0), n_states
@@ -125,14 +200,24 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def log_ratios(value: Any, name: str = "log_ratio") -> Any:
-    """Return log-ratios as a float array (infinities allowed), or as exact entries."""
+def log_ratios(value: Any, name: str = "value", *, floats: bool = False) -> Any:
+    """Return log-ratios as a float array (infinities allowed), or as exact entries unless only floats will do."""
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of real numbers, got {value!r}") from None
     if array.dtype == object:
-        return value if array.ndim == 0 else array
+        result = np.empty(array.shape, dtype=object)
+        for index in np.ndindex(array.shape):
+            entry: Any = array.item(index)
+            if not (isinstance(entry, float) and math.isinf(entry)):
+                entry = _validate.real(name, float(entry) if isinstance(entry, Fraction) else entry)
+            if floats and not isinstance(entry, float):
+                raise ValueError(f"{name} must hold plain numbers, got {entry!r}")
+            result[index] = entry
+        if not all(isinstance(entry, float) for entry in result.flat):
+            return result if array.ndim else result.item()
+        array = result.astype(np.float64)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} must be a real number in [-inf, inf], got {value!r}")
     array = array.astype(np.float64)
@@ -167,6 +252,11 @@ def right_probability(delta: Any, n_states: Any) -> Any:
     same type as `delta`
         In [0, 1]; 1/M for a step that guesses.
 
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range or M is below 2.
+
     Notes
     -----
     Source: Chang, Lee, Shih, Tseng and Wu, RL-STaR (arXiv 2410.23912), the chain of section 1.
@@ -183,7 +273,22 @@ def right_probability(delta: Any, n_states: Any) -> Any:
 def wrong_probability(delta: Any, n_states: Any) -> Any:
     """Probability of each wrong successor, ``beta = (1 - delta)/M``.
 
-    Parameters and types as for :func:`right_probability`.
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        Distance above guessing, in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `delta`
+        beta, in [0, 1/(M-1)].
+
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range or M is below 2.
 
     Examples
     --------
@@ -197,13 +302,30 @@ def wrong_probability(delta: Any, n_states: Any) -> Any:
 def from_right_probability(alpha: Any, n_states: Any) -> Any:
     """Distance above guessing of a step that is right with probability `alpha`: ``(M alpha - 1)/(M - 1)``.
 
+    Parameters
+    ----------
+    alpha : float, array_like, Fraction, sympy.Expr or flint.arb
+        Probability of the right successor, in [0, 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `alpha`
+        delta, in [-1/(M-1), 1].
+
+    Raises
+    ------
+    ValueError
+        If `alpha` leaves its range or M is below 2.
+
     Examples
     --------
     >>> from_right_probability(Fraction(5, 8), 4)
     Fraction(1, 2)
     """
     n_states = states(n_states)
-    alpha = _validate.real("alpha", alpha, 0, 1)
+    alpha = _validate.real("alpha", beside(alpha, n_states), 0, 1)
     return (n_states * alpha - 1) / (n_states - 1)
 
 
@@ -211,6 +333,23 @@ def offset(delta: Any, n_states: Any) -> Any:
     """The other parametrisation, ``alpha - 1/M``: equal to ``delta (M-1)/M``.
 
     The code published with arXiv 2410.23912 writes ``alpha = 1/M + x``, ``beta = 1/M - x/(M-1)``.
+
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        Distance above guessing, in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `delta`
+        ``x = alpha - 1/M``, in [-1/M, (M-1)/M].
+
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range or M is below 2.
 
     Examples
     --------
@@ -224,12 +363,30 @@ def offset(delta: Any, n_states: Any) -> Any:
 def from_offset(value: Any, n_states: Any) -> Any:
     """Distance above guessing from ``x = alpha - 1/M``: ``x M/(M-1)``, for x in [-1/M, (M-1)/M].
 
+    Parameters
+    ----------
+    value : float, array_like, Fraction, sympy.Expr or flint.arb
+        x, the right probability less 1/M, in [-1/M, (M-1)/M].
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `value`
+        delta, in [-1/(M-1), 1].
+
+    Raises
+    ------
+    ValueError
+        If `value` leaves its range or M is below 2.
+
     Examples
     --------
     >>> from_offset(Fraction(3, 8), 4)
     Fraction(1, 2)
     """
     n_states = states(n_states)
+    value = beside(value, n_states)
     if isinstance(value, Fraction) and not _math.is_symbolic(n_states):
         ends: Any = (Fraction(-1, n_states), Fraction(n_states - 1, n_states))
         value = _validate.real("value", value, *ends)
@@ -242,6 +399,23 @@ def odds(delta: Any, n_states: Any) -> Any:
     """Odds of the right successor against one wrong successor, ``r = alpha/beta = (1 + (M-1) delta)/(1 - delta)``.
 
     `delta` must be below 1; :func:`log_ratio` takes 1 as well.
+
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        In [-1/(M-1), 1).
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `delta`
+        r >= 0: 1 for a step that guesses, 0 for one that is never right.
+
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range (1 included, where the odds are infinite) or M is below 2.
 
     Examples
     --------
@@ -259,13 +433,30 @@ def odds(delta: Any, n_states: Any) -> Any:
 def from_odds(ratio: Any, n_states: Any) -> Any:
     """Distance above guessing with the given odds: ``(r - 1)/(r + M - 1)``, r >= 0.
 
+    Parameters
+    ----------
+    ratio : float, array_like, Fraction, sympy.Expr or flint.arb
+        r >= 0, the odds against one wrong successor.
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    same type as `ratio`
+        delta, in [-1/(M-1), 1).
+
+    Raises
+    ------
+    ValueError
+        If `ratio` is negative or infinite, or M is below 2.
+
     Examples
     --------
     >>> from_odds(Fraction(5), 4)
     Fraction(1, 2)
     """
     n_states = states(n_states)
-    ratio = _validate.real("ratio", ratio, 0)
+    ratio = _validate.real("ratio", beside(ratio, n_states), 0)
     return (ratio - 1) / (ratio + n_states - 1)
 
 
@@ -287,6 +478,11 @@ def log_ratio(delta: Any, n_states: Any) -> Any:
     float, array, sympy.Expr or flint.arb
         Full relative accuracy for the given `delta`, also next to 0 and next to 1.
 
+    Raises
+    ------
+    ValueError
+        If `delta` leaves its range or M is below 2.
+
     Examples
     --------
     >>> round(log_ratio(0.5, 4), 12) == round(math.log(5), 12)
@@ -302,6 +498,8 @@ def log_ratio(delta: Any, n_states: Any) -> Any:
             return plain(np.log1p(np.maximum(np.divide(n_states * delta, 1 - np.asarray(delta)), -1.0)))
     if not _math.is_symbolic(delta) and delta == 1:
         return math.inf
+    if not _math.is_symbolic(delta) and 1 + (n_states - 1) * delta == 0:
+        return -math.inf
     return _math.log((1 + (n_states - 1) * delta) / (1 - delta))
 
 
@@ -315,13 +513,27 @@ def log_ratio_from_gap(gap: Any, n_states: Any) -> Any:
     n_states : int or sympy.Expr
         M >= 2.
 
+    Returns
+    -------
+    same type as `gap`
+        L; 0 for a gap of 1.
+
+    Raises
+    ------
+    ValueError
+        If `gap` leaves its range or M is below 2.
+
     Examples
     --------
     >>> round(log_ratio_from_gap(1e-300, 4) - math.log(4e300), 12)
     0.0
     """
     n_states = states(n_states)
-    gap = _validate.real("gap", gap, 0, 1, open_low=True)
+    gap = _validate.real("gap", beside(gap, n_states), 0, 1, open_low=True)
+    if isinstance(gap, (float, np.ndarray)) and not _math.is_symbolic(n_states):
+        with np.errstate(over="ignore"):
+            near = np.log1p(n_states * np.divide(1 - np.asarray(gap), gap))
+        return plain(np.where(np.asarray(gap) < TINY, np.log(n_states) - np.log(gap), near))
     return _math.log1p(n_states * ((1 - gap) / gap))
 
 
@@ -335,6 +547,16 @@ def from_log_ratio(value: Any, n_states: Any) -> Any:
     n_states : int or sympy.Expr
         M >= 2.
 
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        delta, in [-1/(M-1), 1]; rational log-ratios give floats.
+
+    Raises
+    ------
+    ValueError
+        If `value` holds NaN or what is no real number, or M is below 2.
+
     Examples
     --------
     >>> round(from_log_ratio(math.log(5), 4), 12)
@@ -346,13 +568,34 @@ def from_log_ratio(value: Any, n_states: Any) -> Any:
     value = log_ratios(value)
     if isinstance(value, np.ndarray) and value.dtype != object:
         return plain(delta_and_gap(value, n_states)[0])
-    return each(lambda entry: (_math.exp(entry) - 1) / (_math.exp(entry) + n_states - 1), value)
+
+    def back(entry: Any) -> Any:
+        if isinstance(entry, float):
+            return float(delta_and_gap(np.float64(entry), n_states)[0])
+        return (_math.exp(entry) - 1) / (_math.exp(entry) + n_states - 1)
+
+    return each(back, value)
 
 
 def gap_from_log_ratio(value: Any, n_states: Any) -> Any:
     """``1 - delta`` from the log-ratio, ``M/(e^L + M - 1)``, to full relative accuracy.
 
-    Parameters and types as for :func:`from_log_ratio`.
+    Parameters
+    ----------
+    value : float, array_like, sympy.Expr or flint.arb
+        L; infinite floats are allowed and mean the truth (+) or never right (-).
+    n_states : int or sympy.Expr
+        M >= 2.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        ``1 - delta``, in [0, M/(M-1)]; rational log-ratios give floats.
+
+    Raises
+    ------
+    ValueError
+        If `value` holds NaN or what is no real number, or M is below 2.
 
     Examples
     --------
@@ -363,4 +606,10 @@ def gap_from_log_ratio(value: Any, n_states: Any) -> Any:
     value = log_ratios(value)
     if isinstance(value, np.ndarray) and value.dtype != object:
         return plain(delta_and_gap(value, n_states)[1])
-    return each(lambda entry: n_states / (_math.exp(entry) + n_states - 1), value)
+
+    def back(entry: Any) -> Any:
+        if isinstance(entry, float):
+            return float(delta_and_gap(np.float64(entry), n_states)[1])
+        return n_states / (_math.exp(entry) + n_states - 1)
+
+    return each(back, value)

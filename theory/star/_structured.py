@@ -25,6 +25,21 @@ __all__ = [
 def two_state_agreements(tables: Any) -> Any:
     """Two states: ``lambda_n``, the two right probabilities of step n less 1; ``J = (1 + prod lambda_n)/2``.
 
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, 2, 2), rows summing to 1; floats or Fractions.
+
+    Returns
+    -------
+    numpy.ndarray
+        N agreements, each in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If the tables have the wrong shape or entries.
+
     Examples
     --------
     >>> two_state_agreements([[[0.75, 0.25], [0.5, 0.5]]]).tolist()
@@ -41,6 +56,21 @@ def two_state_limit(tables: Any) -> Any:
 
     An even number ends swapped and J goes to 1.
 
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, 2, 2), rows summing to 1, with a positive product of agreements; floats or Fractions.
+
+    Returns
+    -------
+    numpy.ndarray
+        N booleans.
+
+    Raises
+    ------
+    ValueError
+        If the tables have the wrong shape or entries, or the product of the agreements is not positive.
+
     Examples
     --------
     >>> two_state_limit([[[0.75, 0.25], [0.5, 0.5]], [[0.9, 0.1], [0.2, 0.8]]]).tolist()
@@ -54,6 +84,21 @@ def two_state_limit(tables: Any) -> Any:
 
 def two_step_weights(tables: Any) -> Any:
     """Two steps: the kept mass ``X_ij = T_1(i,j) T_2(j,i)`` of start i through middle state j, times M.
+
+    Parameters
+    ----------
+    tables : array_like
+        Shape (2, M, M), rows summing to 1, truth the identity; floats or Fractions.
+
+    Returns
+    -------
+    numpy.ndarray
+        X, shape (M, M), by start and middle state.
+
+    Raises
+    ------
+    ValueError
+        If the tables have the wrong shape or entries.
 
     Examples
     --------
@@ -70,6 +115,21 @@ def two_step_weights_update(weights: Any) -> Any:
     """Two steps: one iteration of the kept masses, ``X' = X^2/(row sum x column sum)``.
 
     Rows and columns must have positive sums.
+
+    Parameters
+    ----------
+    weights : array_like
+        X, shape (M, M), non-negative with positive row and column sums; floats or Fractions.
+
+    Returns
+    -------
+    numpy.ndarray
+        X', shape (M, M).
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, an entry is negative, or a row or column sums to 0.
 
     Examples
     --------
@@ -96,6 +156,16 @@ def two_step_log_ratio(weights: Any, permutation: Any) -> Any:
     permutation : sequence of int
         s, of the M states.
 
+    Returns
+    -------
+    float or sympy.Expr
+        0 for the identity; Fractions give a float.
+
+    Raises
+    ------
+    ValueError
+        If `permutation` is no permutation of the states, or a weight it or the identity reads is not positive.
+
     Examples
     --------
     >>> x = [[0.5, 0.1], [0.1, 0.5]]
@@ -104,7 +174,10 @@ def two_step_log_ratio(weights: Any, permutation: Any) -> Any:
     2.0
     """
     array = numbers("weights", weights)
-    order = [_validate.integer("permutation", item, 0, len(array) - 1) for item in permutation]
+    try:
+        order = [_validate.integer("permutation", item, 0, len(array) - 1) for item in permutation]
+    except TypeError:
+        raise ValueError(f"permutation must be a sequence of states, got {permutation!r}") from None
     if sorted(order) != list(range(len(array))):
         raise ValueError(f"permutation must be a permutation of {len(array)} states, got {permutation!r}")
     total: Any = 0
@@ -130,6 +203,11 @@ def collision_probabilities(maps: Any) -> Any:
     -------
     numpy.ndarray
         N Fractions; all 1/M for bijections.
+
+    Raises
+    ------
+    ValueError
+        If the maps have the wrong shape or hold what is no state.
 
     Examples
     --------
@@ -166,6 +244,11 @@ def map_accuracy(delta: Any, maps: Any) -> Any:
     -------
     float, Fraction or sympy.Expr
         J. The last step that guesses decides the answer, which then is right with probability c_m.
+
+    Raises
+    ------
+    ValueError
+        If the maps are no states, a delta leaves its range, or their numbers differ.
 
     Examples
     --------

@@ -38,22 +38,27 @@ MAX_PATHS = 2_000_000
 ROW_SUM = 1e-9  # how far a float row may sum from 1
 
 
-def numbers(name: str, value: Any) -> Any:
-    """Return a rectangular array of non-negative numbers: ``float64``, or ``object`` for exact entries."""
+def numbers(name: str, value: Any, like: Any = None) -> Any:
+    """Return a rectangular array of non-negative numbers: ``float64``, or ``object`` for exact entries.
+
+    Next to exact entries, those of `like`, whole numbers are exact too.
+    """
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of numbers, got {value!r}") from None
     if array.ndim == 0:
         raise ValueError(f"{name} must be an array of numbers, got {value!r}")
+    if array.dtype.kind in "iu" and like is not None and like.dtype == object:
+        array = array.astype(object)
     if array.dtype != object:
         return _validate.real(name, array, 0)
     result = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
         entry: Any = array.item(index)
-        whole = isinstance(entry, int) and not isinstance(entry, bool)
-        result[index] = _validate.real(name, Fraction(entry) if whole else entry, 0)
-    return result
+        entry = Fraction(entry) if _steps.whole(entry) else entry
+        result[index] = _validate.real(name, entry if like is None else _steps.beside(entry, like), 0)
+    return _steps.alike(result)
 
 
 def _sums_to_one(array: Any) -> bool:
@@ -79,9 +84,9 @@ def _start_law(start: Any, like: Any) -> Any:
     n_states = like.shape[1]
     if start is None:
         law = np.empty(n_states, dtype=like.dtype)
-        law[:] = Fraction(1, n_states) if like.dtype == object else 1 / n_states
+        law[:] = _steps.beside(Fraction(1, n_states), like) if like.dtype == object else 1 / n_states
         return law
-    law = numbers("start", start)
+    law = numbers("start", start, like)
     if law.shape != (n_states,) or not _sums_to_one(law):
         raise ValueError(f"start must be a probability vector over {n_states} states, got {start!r}")
     return law
@@ -93,7 +98,7 @@ def _reward(reward: Any, like: Any) -> Any:
         identity = np.empty((n_states, n_states), dtype=like.dtype)
         identity[:] = np.array(np.eye(n_states, dtype=int), dtype=like.dtype)
         return identity
-    array = numbers("reward", reward)
+    array = numbers("reward", reward, like)
     if array.shape not in ((n_states, n_states), (n_states,) * (n_steps + 1)):
         raise ValueError(
             f"reward must have shape (M, M) for start and answer, or (M,) * (N+1) for paths, got {array.shape}"
@@ -133,6 +138,11 @@ def tables_from_maps(delta: Any, maps: Any) -> Any:
     numpy.ndarray
         Shape (N, M, M).
 
+    Raises
+    ------
+    ValueError
+        If the maps are no states, a delta leaves its range, or their numbers differ.
+
     Examples
     --------
     >>> tables_from_maps([0.5], [[1, 0]]).tolist()
@@ -167,6 +177,11 @@ def expected_reward(tables: Any, *, start: Any = None, reward: Any = None) -> An
     float or Fraction
         E[w].
 
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries.
+
     Examples
     --------
     >>> expected_reward([[[0.75, 0.25], [0.25, 0.75]]] * 2)
@@ -195,12 +210,25 @@ def _path_mass(tables: Any, law: Any, weight: Any) -> Any:
 def path_law(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
     """Law q of a kept path: probability times reward over J, by enumeration.
 
-    Parameters as for :func:`expected_reward`; at most 2 000 000 paths, and J > 0.
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+    reward : array_like, optional
+        Non-negative, shape (M, M) (by start and answer; the identity by default) or (M,)*(N+1) (by path).
 
     Returns
     -------
     numpy.ndarray
         Shape (M,)*(N+1).
+
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries,
+        there are more than 2 000 000 paths M^(N+1), or no path is rewarded (J = 0).
 
     Examples
     --------
@@ -218,13 +246,27 @@ def path_law(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
 def transition_weights(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
     """Reward-weighted mass of every transition, ``E[w; S_{n-1} = s, S_n = t]``.
 
-    Each step's entries sum to J. Parameters as for :func:`expected_reward`; a reward on start and
-    answer costs O(N M^3), one on paths an enumeration.
+    Each step's entries sum to J. A reward on start and answer costs O(N M^3), one on paths an enumeration.
+
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+    reward : array_like, optional
+        Non-negative, shape (M, M) (by start and answer; the identity by default) or (M,)*(N+1) (by path).
 
     Returns
     -------
     numpy.ndarray
         Shape (N, M, M).
+
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries,
+        or a reward on paths meets more than 2 000 000 of them.
 
     Examples
     --------
@@ -252,12 +294,25 @@ def transition_weights(tables: Any, *, start: Any = None, reward: Any = None) ->
 def refit(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
     """One iteration with infinitely many samples: every row becomes its reward-weighted frequencies.
 
-    Parameters as for :func:`expected_reward`.
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+    reward : array_like, optional
+        Non-negative, shape (M, M) (by start and answer; the identity by default) or (M,)*(N+1) (by path).
 
     Returns
     -------
     numpy.ndarray
         Shape (N, M, M). A row that no rewarded path visits keeps its values.
+
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries,
+        or a reward on paths meets more than 2 000 000 of them.
 
     Notes
     -----
@@ -284,13 +339,35 @@ def refit(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
 def fit_partially(tables: Any, share: Any, *, start: Any = None, reward: Any = None) -> Any:
     """A step towards the refit, ``T + c (T' - T)``, 0 < c <= 1; never lowers the expected reward either.
 
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    share : float, Fraction, sympy.Expr or flint.arb
+        c in (0, 1].
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+    reward : array_like, optional
+        Non-negative, shape (M, M) (by start and answer; the identity by default) or (M,)*(N+1) (by path).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N, M, M); the refit itself at c = 1.
+
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries,
+        or `share` leaves its range.
+
     Examples
     --------
     >>> fit_partially([[[0.75, 0.25], [0.25, 0.75]]] * 2, 0.5)[0].round(6).tolist()
     [[0.825, 0.175], [0.175, 0.825]]
     """
-    share = _validate.real("share", share, 0, 1, open_low=True)
     array = checked_tables(tables)
+    share = _validate.real("share", _steps.beside(share, array), 0, 1, open_low=True)
     return array + share * (refit(array, start=start, reward=reward) - array)
 
 
@@ -308,7 +385,14 @@ def _divergence(first: Any, second: Any) -> float:
 def improvement_terms(tables: Any, *, start: Any = None, reward: Any = None) -> tuple[Any, float]:
     """The two parts of the exact gain: ``log(J'/J)`` is the sum of all the row terms plus the path term.
 
-    Parameters as for :func:`expected_reward`; paths are enumerated.
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+    reward : array_like, optional
+        Non-negative, shape (M, M) (by start and answer; the identity by default) or (M,)*(N+1) (by path).
 
     Returns
     -------
@@ -316,6 +400,12 @@ def improvement_terms(tables: Any, *, start: Any = None, reward: Any = None) -> 
         Shape (N, M): ``q_n(s) KL(T_n'(.|s) || T_n(.|s))``, q_n(s) the share of rewarded paths at s before step n.
     paths : float
         ``KL(q || q')`` of the reward-weighted path laws under the old and new tables.
+
+    Raises
+    ------
+    ValueError
+        If the tables, the start law or the reward have the wrong shape or entries,
+        there are more than 2 000 000 paths M^(N+1), or no path is rewarded (J = 0).
 
     Notes
     -----
@@ -434,6 +524,11 @@ def tables_right_path_share(tables: Any, *, maps: Any = None, start: Any = None)
     float or Fraction
         R; 0 where nothing is kept.
 
+    Raises
+    ------
+    ValueError
+        If the tables, maps or start law have the wrong shape or entries.
+
     Examples
     --------
     >>> round(tables_right_path_share([[[0.75, 0.25], [0.25, 0.75]]] * 2), 12)
@@ -459,14 +554,33 @@ def tables_right_path_share(tables: Any, *, maps: Any = None, start: Any = None)
 def verifier_reward(n_states: int, false_negative: Any, false_positive: Any) -> Any:
     """Acceptance probability by start and answer: 1-mu on the diagonal, nu off it (a reward for :func:`refit`).
 
+    Parameters
+    ----------
+    n_states : int
+        M >= 2.
+    false_negative : float, Fraction, sympy.Expr or flint.arb
+        mu in [0, 1], the chance that a right answer is rejected.
+    false_positive : float, Fraction, sympy.Expr or flint.arb
+        nu in [0, 1], the chance that a wrong answer is accepted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (M, M).
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> verifier_reward(2, 0.25, 0.5).tolist()
     [[0.75, 0.5], [0.5, 0.75]]
     """
     n_states = _validate.integer("n_states", n_states, 2)
-    mu = _validate.real("false_negative", false_negative, 0, 1)
-    nu = _validate.real("false_positive", false_positive, 0, 1)
+    mu = _validate.real("false_negative", _steps.beside(false_negative, false_positive), 0, 1)
+    nu = _validate.real("false_positive", _steps.beside(false_positive, false_negative), 0, 1)
     result = np.empty((n_states, n_states), dtype=float if isinstance(mu, float) and isinstance(nu, float) else object)
     result[:] = nu
     result[np.arange(n_states), np.arange(n_states)] = 1 - mu
@@ -475,6 +589,23 @@ def verifier_reward(n_states: int, false_negative: Any, false_positive: Any) -> 
 
 def temper_tables(tables: Any, temperature: Any) -> Any:
     """Every row sampled at temperature tau: ``T^(1/tau)``, normalised.
+
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1; floats or Fractions.
+    temperature : float
+        tau > 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Floats, shape (N, M, M).
+
+    Raises
+    ------
+    ValueError
+        If the tables have the wrong shape or entries, or tau is not positive.
 
     Examples
     --------
@@ -489,6 +620,21 @@ def temper_tables(tables: Any, temperature: Any) -> Any:
 
 def prompt_accuracies(tables: Any) -> Any:
     """Accuracy ``J(s) = P(S_N = s | S_0 = s)`` of each start, truth the identity.
+
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1, truth the identity; floats or Fractions.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (M,).
+
+    Raises
+    ------
+    ValueError
+        If the tables have the wrong shape or entries.
 
     Examples
     --------
@@ -513,6 +659,16 @@ def hinted_refit(tables: Any, hint: Any, *, start: Any = None) -> Any:
     start : array_like, optional
         Law of S_0; uniform by default.
 
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N, M, M). A row that no kept path visits keeps its values.
+
+    Raises
+    ------
+    ValueError
+        If the tables or the start law have the wrong shape or entries, or `hint` leaves its range.
+
     Examples
     --------
     >>> tables = [[[0.75, 0.25], [0.25, 0.75]]] * 2
@@ -520,7 +676,7 @@ def hinted_refit(tables: Any, hint: Any, *, start: Any = None) -> Any:
     True
     """
     array = checked_tables(tables)
-    hint = _validate.real("hint", hint, 0, 1)
+    hint = _validate.real("hint", _steps.beside(hint, array), 0, 1)
     right = prompt_accuracies(array)
     reward = _reward(None, array)
     for s, chance in enumerate(right):
@@ -533,6 +689,26 @@ def hint_potential(tables: Any, hint: Any, *, start: Any = None) -> float:
     """What hinted iterations never lower: ``Phi_h = E_s[h log J(s) + (1-h) J(s)]``.
 
     Every start of positive probability needs J(s) > 0 when h > 0.
+
+    Parameters
+    ----------
+    tables : array_like
+        Shape (N, M, M), rows summing to 1, truth the identity; floats or Fractions.
+    hint : float or Fraction
+        h in [0, 1].
+    start : array_like, optional
+        Law of S_0, shape (M,); uniform by default.
+
+    Returns
+    -------
+    float
+        Phi_h: the accuracy at h = 0, a mean log-accuracy (at most 0) at h = 1.
+
+    Raises
+    ------
+    ValueError
+        If the tables or the start law have the wrong shape or entries, `hint` leaves its range, or a start of
+        positive probability has J(s) = 0 while h > 0.
 
     Examples
     --------

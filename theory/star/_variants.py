@@ -30,7 +30,11 @@ __all__ = [
 ]
 
 
-def _rates(false_negative: Any, false_positive: Any) -> tuple[Any, Any]:
+def _rates(false_negative: Any, false_positive: Any, *others: Any) -> tuple[Any, Any]:
+    false_negative, false_positive = (
+        _steps.beside(false_negative, false_positive, *others),
+        _steps.beside(false_positive, false_negative, *others),
+    )
     false_negative = _validate.real("false_negative", false_negative, 0, 1)
     false_positive = _validate.real("false_positive", false_positive, 0, 1)
     if np.any(np.asarray((false_negative == 1) & (false_positive == 0), dtype=bool)):
@@ -56,6 +60,11 @@ def evidence_scale(false_negative: Any, false_positive: Any, n_states: Any) -> A
         In [-1/(M-1), 1]: 1 without false positives, 0 for a useless verifier, negative for one that
         prefers wrong answers.
 
+    Raises
+    ------
+    ValueError
+        If a rate leaves its range, nothing is accepted, or M is below 2.
+
     Notes
     -----
     Derived: the kept weight of an answer that is right given the step is right with probability A
@@ -69,7 +78,7 @@ def evidence_scale(false_negative: Any, false_positive: Any, n_states: Any) -> A
     Fraction(9, 17)
     """
     n_states = _steps.states(n_states)
-    mu, nu = _rates(false_negative, false_positive)
+    mu, nu = _rates(false_negative, false_positive, n_states)
     return (1 - mu - nu) / (1 - mu + (n_states - 1) * nu)
 
 
@@ -78,15 +87,24 @@ def noisy_update(delta: Any, n_states: Any, false_negative: Any, false_positive:
 
     Parameters
     ----------
-    delta, n_states
-        As for :func:`theory.star.update`.
-    false_negative, false_positive : float, Fraction, sympy.Expr or flint.arb
-        As for :func:`evidence_scale`.
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    false_negative : float, Fraction, sympy.Expr or flint.arb
+        mu in [0, 1], the chance that a right answer is rejected.
+    false_positive : float, Fraction, sympy.Expr or flint.arb
+        nu in [0, 1], the chance that a wrong answer is accepted; (1, 0) accepts nothing and is refused.
 
     Returns
     -------
     numpy.ndarray
         Next deltas.
+
+    Raises
+    ------
+    ValueError
+        If a delta or a rate leaves its range, or nothing is accepted (mu = 1, nu = 0).
 
     Examples
     --------
@@ -95,7 +113,7 @@ def noisy_update(delta: Any, n_states: Any, false_negative: Any, false_positive:
     True
     """
     delta, n_states = _steps.family(delta, n_states)
-    seen = evidence_scale(false_negative, false_positive, n_states) * _steps.others(delta)
+    seen = evidence_scale(*_rates(false_negative, false_positive, delta), n_states) * _steps.others(delta)
     numerator = seen * (1 - delta) * (1 + (n_states - 1) * delta)
     result = delta + _steps.divide(numerator, 1 + (n_states - 1) * delta * seen, 0 * delta)
     return result if result.dtype == object else np.clip(result, _steps.lowest(n_states)[1], 1.0)
@@ -104,43 +122,105 @@ def noisy_update(delta: Any, n_states: Any, false_negative: Any, false_positive:
 def acceptance_rate(delta: Any, n_states: Any, false_negative: Any, false_positive: Any) -> Any:
     """Probability that a trajectory is accepted, ``nu + (1-mu-nu) J``; it never falls, whatever the noise.
 
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    false_negative : float, Fraction, sympy.Expr or flint.arb
+        mu in [0, 1], the chance that a right answer is rejected.
+    false_positive : float, Fraction, sympy.Expr or flint.arb
+        nu in [0, 1], the chance that a wrong answer is accepted; (1, 0) accepts nothing and is refused.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        In [0, 1], the last axis reduced.
+
+    Raises
+    ------
+    ValueError
+        If a delta or a rate leaves its range, or nothing is accepted (mu = 1, nu = 0).
+
     Examples
     --------
     >>> round(acceptance_rate([0.5, 0.5], 2, 0.1, 0.2), 12)
     0.6375
     """
-    mu, nu = _rates(false_negative, false_positive)
+    delta, n_states = _steps.family(delta, n_states)
+    mu, nu = _rates(false_negative, false_positive, delta)
     return nu + (1 - mu - nu) * _family.accuracy(delta, n_states)
 
 
 def accepted_right_path_share(delta: Any, n_states: Any, false_negative: Any, false_positive: Any) -> Any:
     """Share of accepted trajectories with every step right: ``(1-mu) prod alpha_n / (nu + (1-mu-nu) J)``.
 
-    Never falls for deltas in [0, 1] and kappa >= 0. Types as for :func:`theory.star.right_path_share`.
+    Never falls for deltas in [0, 1] and kappa >= 0.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    false_negative : float, Fraction, sympy.Expr or flint.arb
+        mu in [0, 1], the chance that a right answer is rejected.
+    false_positive : float, Fraction, sympy.Expr or flint.arb
+        nu in [0, 1], the chance that a wrong answer is accepted; (1, 0) accepts nothing and is refused.
+
+    Returns
+    -------
+    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
+        In [0, 1], the last axis reduced; 0 where nothing is accepted.
+
+    Raises
+    ------
+    ValueError
+        If a delta or a rate leaves its range, or nothing is accepted (mu = 1, nu = 0).
 
     Examples
     --------
     >>> round(accepted_right_path_share([0.5, 0.5], 2, 0.0, 0.0), 12)
     0.9
     """
-    mu, nu = _rates(false_negative, false_positive)
     delta, n_states = _steps.family(delta, n_states)
+    mu, nu = _rates(false_negative, false_positive, delta)
     alpha = (1 + (n_states - 1) * delta) / n_states
-    return (1 - mu) * _steps.plain(np.asarray(_steps.product(alpha))) / acceptance_rate(delta, n_states, mu, nu)
+    clean = np.asarray((1 - mu) * _steps.product(alpha))
+    return _steps.plain(_steps.divide(clean, np.asarray(acceptance_rate(delta, n_states, mu, nu)), 0 * clean))
 
 
 def noisy_end_rate(false_negative: Any, false_positive: Any) -> Any:
     """Factor of ``1 - delta`` a round near the truth: ``nu/(1-mu)`` (linear, not quadratic, unless nu = 0).
 
-    `false_negative` must be below 1; the truth attracts when the factor is below 1.
+    The truth attracts when the factor is below 1.
+
+    Parameters
+    ----------
+    false_negative : float, array_like, Fraction, sympy.Expr or flint.arb
+        mu in [0, 1).
+    false_positive : float, array_like, Fraction, sympy.Expr or flint.arb
+        nu in [0, 1].
+
+    Returns
+    -------
+    same type as the rates
+        The factor; below 1 exactly if ``mu + nu < 1``.
+
+    Raises
+    ------
+    ValueError
+        If a rate leaves its range.
 
     Examples
     --------
     >>> noisy_end_rate(0.0, 0.3)
     0.3
     """
-    mu = _validate.real("false_negative", false_negative, 0, 1, open_high=True)
-    return _validate.real("false_positive", false_positive, 0, 1) / (1 - mu)
+    mu, nu = _steps.beside(false_negative, false_positive), _steps.beside(false_positive, false_negative)
+    mu = _validate.real("false_negative", mu, 0, 1, open_high=True)
+    return _validate.real("false_positive", nu, 0, 1) / (1 - mu)
 
 
 def temper(delta: Any, n_states: Any, temperature: Any) -> Any:
@@ -160,21 +240,46 @@ def temper(delta: Any, n_states: Any, temperature: Any) -> Any:
     same type as `delta`
         ``(r^(1/tau) - 1)/(r^(1/tau) + M - 1)``.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> round(temper(0.5, 4, 0.5), 12) == round(24 / 28, 12)
     True
     """
-    temperature = _validate.real("temperature", temperature, 0, open_low=True)
     value = _steps.log_ratio(delta, n_states)
-    return _steps.from_log_ratio(value / temperature, n_states)
+    temperature = _validate.real("temperature", _steps.beside(temperature, value), 0, open_low=True)
+    with np.errstate(over="ignore"):
+        return _steps.from_log_ratio(value / temperature, n_states)
 
 
 def tempered_update(delta: Any, n_states: Any, temperature: Any) -> Any:
     """One iteration with generation at temperature tau: the clean map at the tempered deltas.
 
-    Parameters and types as for :func:`temper`, the N steps of `delta` on the last axis. The refit
+    The refit
     model is evaluated at temperature 1 and is at least as accurate as the tempered one.
+
+    Parameters
+    ----------
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
+    temperature : float, Fraction, sympy.Expr or flint.arb
+        tau > 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Next deltas, same shape; rational deltas become floats.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there is no step.
 
     Examples
     --------
@@ -190,10 +295,24 @@ def tempered_rounds_bound(delta: Any, target: Any, n_steps: Any, n_states: Any, 
 
     Parameters
     ----------
-    delta, target, n_steps, n_states
-        As for :func:`theory.star.rounds_to_target`.
+    delta : float or array_like
+        Common start in (0, 1).
+    target : float or array_like
+        J* in (1/M, 1).
+    n_steps, n_states : int
+        N >= 2 and M >= 2.
     temperature : float
         tau in (0, 1).
+
+    Returns
+    -------
+    float or numpy.ndarray
+        The bound, not rounded; 0 if the start reaches the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
 
     Examples
     --------
@@ -228,6 +347,11 @@ def temperature_threshold(n_steps: Any, n_states: Any, temperature: Any) -> Any:
     -------
     float or numpy.ndarray
         L_c > 0; :func:`theory.star.from_log_ratio` gives d_c.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
 
     Notes
     -----
@@ -277,6 +401,23 @@ def temperature_threshold(n_steps: Any, n_states: Any, temperature: Any) -> Any:
 def temperature_threshold_estimate(n_steps: Any, temperature: Any) -> Any:
     """Large-L estimate of :func:`temperature_threshold`, ``log(N-1)/(2/tau - 1)``, for tau next to 2.
 
+    Parameters
+    ----------
+    n_steps : int
+        N >= 3.
+    temperature : float or array_like
+        tau in (1, 2).
+
+    Returns
+    -------
+    float or numpy.ndarray
+        Estimate of L_c.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> round(temperature_threshold_estimate(5, 1.9), 2)
@@ -293,11 +434,29 @@ def hinted_kept_rate(accuracy: Any, hint: Any) -> Any:
     With a hinted path drawn from the model's own law given the right answer, the map itself is that
     without hints, since all prompts of the family have the same accuracy.
 
+    Parameters
+    ----------
+    accuracy : float, array_like, Fraction, sympy.Expr or flint.arb
+        J in [0, 1].
+    hint : float, array_like, Fraction, sympy.Expr or flint.arb
+        h in [0, 1], the share of failed prompts that is hinted.
+
+    Returns
+    -------
+    same type as the arguments
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> hinted_kept_rate(0.25, 1.0)
     1.0
     """
+    accuracy, hint = _steps.beside(accuracy, hint), _steps.beside(hint, accuracy)
     accuracy = _validate.real("accuracy", accuracy, 0, 1)
     hint = _validate.real("hint", hint, 0, 1)
     return accuracy + hint * (1 - accuracy)
@@ -308,8 +467,10 @@ def uniform_hint_update(delta: Any, n_states: Any, hint: Any) -> Any:
 
     Parameters
     ----------
-    delta, n_states
-        As for :func:`theory.star.update`, at least two steps.
+    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
+        The N >= 2 steps on the last axis, each in [-1/(M-1), 1].
+    n_states : int or sympy.Expr
+        M >= 2.
     hint : float, Fraction, sympy.Expr or flint.arb
         h in [0, 1], the share of failed prompts that is hinted.
 
@@ -317,6 +478,11 @@ def uniform_hint_update(delta: Any, n_states: Any, hint: Any) -> Any:
     -------
     numpy.ndarray
         Next deltas.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range or there are fewer than 2 steps.
 
     Notes
     -----
@@ -331,7 +497,7 @@ def uniform_hint_update(delta: Any, n_states: Any, hint: Any) -> Any:
     delta, n_states = _steps.family(delta, n_states)
     if delta.shape[-1] < 2:
         raise ValueError(f"delta must hold at least 2 steps on its last axis, got {delta.shape[-1]}")
-    hint = _validate.real("hint", hint, 0, 1)
+    hint = _validate.real("hint", _steps.beside(hint, delta), 0, 1)
     rest = _steps.others(delta)
     agreed = 1 + (n_states - 1) * delta * rest  # M J
     return _steps.divide(delta + rest + (n_states - 2) * delta * rest, agreed + hint * (n_states - agreed), delta)
@@ -340,13 +506,32 @@ def uniform_hint_update(delta: Any, n_states: Any, hint: Any) -> Any:
 def uniform_hint_end_rate(n_steps: Any, n_states: Any, hint: Any) -> Any:
     """Factor ``h N (M-1)/M`` of ``1 - delta`` a round near the truth under uniform hints: attracts below 1.
 
+    Parameters
+    ----------
+    n_steps : int
+        N >= 2.
+    n_states : int or sympy.Expr
+        M >= 2.
+    hint : float, Fraction, sympy.Expr or flint.arb
+        h in [0, 1], the share of failed prompts that is hinted.
+
+    Returns
+    -------
+    same type as `hint`
+        The factor.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> uniform_hint_end_rate(3, 8, 0.1) < 1
     True
     """
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _steps.states(n_states)
-    return _validate.real("hint", hint, 0, 1) * n_steps * (n_states - 1) / n_states
+    return _validate.real("hint", _steps.beside(hint, n_states), 0, 1) * n_steps * (n_states - 1) / n_states
 
 
 def hint_barrier_polynomial(delta: Any, n_steps: Any, n_states: Any, hint: Any) -> Any:
@@ -355,6 +540,27 @@ def hint_barrier_polynomial(delta: Any, n_steps: Any, n_states: Any, hint: Any) 
     ``d^(N-2) + (M-2) d^(N-1) - (1-h)(M-1) d^N - h(M-1)``; for N >= 3 and 0 < h < 1 its coefficients
     change sign twice, so by Descartes' rule it has at most one positive root besides 1.
 
+    Parameters
+    ----------
+    delta : float, array_like, Fraction, sympy.Expr or flint.arb
+        Common delta, in [0, 1].
+    n_steps : int
+        N >= 2.
+    n_states : int or sympy.Expr
+        M >= 2.
+    hint : float, Fraction, sympy.Expr or flint.arb
+        h in [0, 1], the share of failed prompts that is hinted.
+
+    Returns
+    -------
+    same type as `delta`
+        The polynomial's value; 0 at delta = 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Examples
     --------
     >>> from fractions import Fraction
@@ -362,6 +568,7 @@ def hint_barrier_polynomial(delta: Any, n_steps: Any, n_states: Any, hint: Any) 
     Fraction(0, 1)
     """
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _steps.states(n_states)
+    delta, hint = _steps.beside(delta, hint, n_states), _steps.beside(hint, delta, n_states)
     delta = _validate.real("delta", delta, 0, 1)
     hint = _validate.real("hint", hint, 0, 1)
     low = 1 if n_steps == 2 else delta ** (n_steps - 2)
@@ -388,6 +595,11 @@ def hint_barrier(n_steps: int, n_states: int, hint: float) -> float:
     float
         d_c in [0, 1]: 0 if there is no barrier, 1 if every start below the truth falls.
 
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
     Notes
     -----
     The truth attracts where ``h N (M-1) < M``; then the barrier is the one root of
@@ -400,7 +612,7 @@ def hint_barrier(n_steps: int, n_states: int, hint: float) -> float:
     (0.31, 0.0, 1.0)
     """
     n_steps, n_states = _validate.integer("n_steps", n_steps, 2), _validate.integer("n_states", n_states, 2)
-    hint = float(_validate.real("hint", hint, 0, 1))
+    hint = _steps.number("hint", hint, 0, 1)
     a = n_states - 1
     if hint == 0 or (n_steps == 2 and hint * a < 1):
         return 0.0
