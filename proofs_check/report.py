@@ -236,6 +236,9 @@ class Report:
 
         return fragment(self)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         lines = [f"{r.verdict.value:9} {r.id}: {_claim(r).statement}" for r in self.results]
         return "\n".join(lines)
