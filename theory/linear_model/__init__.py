@@ -33,6 +33,7 @@ from theory.linear_model._asymptotics import (
     chain_asymptotic_variance,
     first_token_asymptotic_variance,
     first_token_coupling,
+    first_token_mean_shift,
     first_token_mean_square_error,
     first_token_pair_asymptotic_variances,
     greedy_continue_share,
@@ -41,6 +42,7 @@ from theory.linear_model._asymptotics import (
     linearised_average_variance_expansion,
     stop_agree_logit_asymptotic_variance,
     stop_asymptotic_variances,
+    stop_logit_mean_shift,
     threshold_width,
 )
 from theory.linear_model._bias import (
@@ -132,6 +134,7 @@ __all__ = [
     "first_token_bias_lower_bound",
     "first_token_coupling",
     "first_token_error_bound",
+    "first_token_mean_shift",
     "first_token_mean_square_error",
     "first_token_pair_asymptotic_variances",
     "first_token_stationarity",
@@ -169,6 +172,7 @@ __all__ = [
     "stop_disagree_bias_lower_bound",
     "stop_disagree_error_bound",
     "stop_disagree_stationarity",
+    "stop_logit_mean_shift",
     "theorem_1_sample_sizes",
     "threshold_width",
 ]

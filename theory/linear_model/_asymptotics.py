@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from theory._math import sqrt
-from theory._validate import integer, real
+from theory._validate import choice, integer, real
 from theory.linear_model._bias import chain_bias
 from theory.linear_model._numbers import number, plain, ridge_number
 from theory.linear_model._optimum import (
@@ -25,6 +25,7 @@ __all__ = [
     "chain_asymptotic_variance",
     "first_token_asymptotic_variance",
     "first_token_coupling",
+    "first_token_mean_shift",
     "first_token_mean_square_error",
     "first_token_pair_asymptotic_variances",
     "greedy_continue_share",
@@ -33,6 +34,7 @@ __all__ = [
     "linearised_average_variance_expansion",
     "stop_agree_logit_asymptotic_variance",
     "stop_asymptotic_variances",
+    "stop_logit_mean_shift",
     "threshold_width",
 ]
 
@@ -486,6 +488,111 @@ def stop_asymptotic_variances(p_cot: Any, ridge: Any) -> StopVariances:
         idle=_result(asymptotic_variance(h_agree + h_disagree, s_agree + s_disagree, lam)),
         agree_disagree_covariance=_result(-(lam * z) * (lam * other) / 2 * crossed),
     )
+
+
+def _iterate_spread(limit: Any, curvature: Any, ridge: Any) -> Any:
+    """Return t times the variance of one iterate, S/(lambda (2h + lambda)), from the limit for the average."""
+    return limit * (curvature + ridge) / (2 * ridge)
+
+
+def first_token_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any) -> Any:
+    r"""Mean overshoot of the averaged weight of x_1 at position 1, to second order.
+
+    Parameters
+    ----------
+    d : int
+        Length of the prompt, at least 3.
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1].
+    ridge : float or array
+        Ridge lambda > 0.
+    n_steps : int or array of int
+        Steps T >= 1.
+
+    Returns
+    -------
+    float or array
+        (kappa/2) tanh(w/2) (ln T)/T, where kappa/t is the variance over runs of the logit of iterate t.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here. Iterate t has spread kappa/t around the optimum, and the mean gradient bends: it gains
+    sigma''(w) kappa/(2t). So s_(t+1) = (1 - (m + 1)/t) s_t - sigma''(w) kappa/(2 lambda t^2), with the solution
+    s_t = -sigma''(w) kappa/(2 h t) with h = sigma'(w), and sigma''/sigma' = -tanh(w/2). Averaging 1/t gives (ln T)/T,
+    up to O(1/T). The overshoot is of order d (ln T)/T against a spread of order 1/sqrt(T): the central limit law
+    needs T >> (d ln T)^2 before its centre is the optimum.
+
+    Examples
+    --------
+    >>> round(first_token_mean_shift(20, 0.2, 0.1, 10_000), 5)
+    0.00536
+    """
+    d = integer("d", d, 3)
+    n_steps = integer("n_steps", n_steps, 1)
+    _, lam, w, curvature, _ = _first_token_moments(p_cot, ridge)
+    relevant = first_token_asymptotic_variance(p_cot, ridge, True)
+    idle = first_token_asymptotic_variance(p_cot, ridge, False)
+    kappa = _iterate_spread(relevant + (d - 1) * idle, curvature, lam)
+    return _result(kappa / 2 * np.tanh(np.asarray(w) / 2) * np.log(n_steps) / n_steps)
+
+
+def stop_logit_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any, after: str) -> Any:
+    r"""Mean overshoot of the averaged logit of EOS, to second order.
+
+    Parameters
+    ----------
+    d : int
+        Length of the prompt, at least 4.
+    p_cot : float or array
+        Share p of long demonstrations, in [0, 1).
+    ridge : float or array
+        Ridge lambda > 0.
+    n_steps : int or array of int
+        Steps T >= 1.
+    after : {"agree", "disagree"}
+        Whether the first token was x_1.
+
+    Returns
+    -------
+    float or array
+        (kappa/2) tanh(z/2) (ln T)/T, z the logit of the optimum and kappa/t the variance of the logit of iterate t.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived as :func:`first_token_mean_shift`; kappa adds up 2 along each of the two directions that act after this
+    first token alone and 1 along each of the 2(d - 1) idle features.
+
+    Examples
+    --------
+    >>> round(stop_logit_mean_shift(20, 0.2, 0.1, 40_000, "disagree"), 5)
+    0.00956
+    """
+    d = integer("d", d, 4)
+    n_steps = integer("n_steps", n_steps, 1)
+    after = choice("after", after, ("agree", "disagree"))
+    v = stop_asymptotic_variances(p_cot, ridge)
+    z, other = regularised_stop_logit_agree(p_cot, ridge), regularised_stop_logit_disagree(p_cot, ridge)
+    p = number("p_cot", p_cot, 0, 1, open_high=True)
+    lam = ridge_number("ridge", ridge)
+    h_agree = (1 + p) / 2 / (4 * np.cosh(np.asarray(z) / 2) ** 2)
+    h_disagree = (1 - p) / 2 / (4 * np.cosh(np.asarray(other) / 2) ** 2)
+    own, h, logit = (
+        (v.agree + v.first_agree, h_agree, z)
+        if after == "agree"
+        else (v.disagree + v.first_disagree, h_disagree, other)
+    )
+    kappa = 2 * _iterate_spread(own, 2 * h, lam) + 2 * (d - 1) * _iterate_spread(v.idle, h_agree + h_disagree, lam)
+    return _result(kappa / 2 * np.tanh(np.asarray(logit) / 2) * np.log(n_steps) / n_steps)
 
 
 def stop_agree_logit_asymptotic_variance(d: Any, p_cot: Any, ridge: Any) -> Any:
