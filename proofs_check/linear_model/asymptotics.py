@@ -751,7 +751,7 @@ EXPONENTS = Claim(
     domain=Domain({"d": LENGTH, "p_cot": P_COT, "n_steps": STEPS, "ridge": RIDGE}),
     functions=("linear_model.first_token_mean_square_error",),
     evidence=(
-        Exact("identity", "exponents of the published bound", _bound_exponents),
+        Exact("identity", "exponents of the published bound", _bound_exponents, scope="cells"),
         _exponent_leg("d", [{"d": d, "p_cot": 0.2, "ridge": 0.5, "n_steps": 2000} for d in (4, 16)], 4.0),
         _exponent_leg("n_steps", [{"d": 4, "p_cot": 0.2, "ridge": 0.5, "n_steps": n} for n in (400, 3200)], 4.0),
     ),

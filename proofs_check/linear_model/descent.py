@@ -144,7 +144,7 @@ ACCUMULATION = Claim(
     domain=Domain({"n_steps": Integer(1, 10_000, meaning="steps T of a position", symbol="T", largest_drawn=1000)}),
     functions=("linear_model.averaged_iterate_weights",),
     evidence=(
-        Exact("identity", "induction in T on the weights", _induction),
+        Exact("identity", "induction in T on the weights, up to T = 40", _induction, scope="cells"),
         Exact("enumeration", "the literal recursion with symbolic gradients, T = 1..8", _small_steps, scope="cells"),
         Exact(
             "enumeration",
@@ -382,7 +382,9 @@ def _statistical(row: str, derive: Callable[[Any], tuple[Any, Any]]) -> Exact:
         gap = sp.simplify(sp.powdenest(sp.expand(found - expected), force=True))
         yield lab.true({"proposition": row}, is_zero(gap), "bound = quarter of rho times the distance + bias")
 
-    return Exact("identity", "the constant re-derived from strong convexity and Markov's inequality", run)
+    return Exact(
+        "identity", "the constant re-derived from strong convexity and Markov's inequality", run, scope="cells"
+    )
 
 
 def _deviation(rho2: Any) -> Any:
@@ -720,7 +722,9 @@ GAP = Claim(
         "linear_model.probability_deviation_bound",
     ),
     evidence=(
-        Exact("identity", "constants from the standard argument for strongly convex losses", _gap_identity),
+        Exact(
+            "identity", "constants of the standard argument for strongly convex losses", _gap_identity, scope="cells"
+        ),
         Simulation(
             "share of runs of position 1 whose exact gap exceeds the bound",
             "linear_model.pretrain",
@@ -869,7 +873,7 @@ THEOREM = Claim(
         {"p != 1/3": lambda cell: cell["p_cot"] != 1 / 3},
     ),
     evidence=(
-        Exact("certificate", "errors of factors add up over a product", _telescoping),
+        Exact("certificate", "errors of factors add up over a product", _telescoping, scope="cells"),
         Exact("enumeration", "each position's bounds at the returned sizes", _sizes_cells, scope="cells"),
         Exact("enumeration", "growth of the returned sizes", _growth_cells, scope="cells"),
         Simulation(
