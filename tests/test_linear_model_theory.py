@@ -774,6 +774,7 @@ GOOD: dict[str, Any] = {
     "m": 1.0,
     "relevant": True,
     "coincident": False,
+    "after": "agree",
 }
 BAD_REAL: list[Any] = [float("nan"), float("inf"), "much", None, True, 1j]
 BAD: dict[str, list[Any]] = {
@@ -800,6 +801,7 @@ BAD: dict[str, list[Any]] = {
     "m": [*BAD_REAL, -1],
     "relevant": [1, "yes", None],
     "coincident": [0, "no", None],
+    "after": ["first", 1, None],
 }
 
 

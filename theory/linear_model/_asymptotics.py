@@ -492,7 +492,15 @@ def stop_asymptotic_variances(p_cot: Any, ridge: Any) -> StopVariances:
 
 def _iterate_spread(limit: Any, curvature: Any, ridge: Any) -> Any:
     """Return t times the variance of one iterate, S/(lambda (2h + lambda)), from the limit for the average."""
-    return limit * (curvature + ridge) / (2 * ridge)
+    with np.errstate(over="ignore"):
+        return limit * (curvature + ridge) / ridge / 2
+
+
+def _overshoot(kappa: Any, logit: Any, n_steps: Any) -> Any:
+    """Return (kappa/2) tanh(logit/2) (ln T)/T; nothing bends at a logit of 0, however wide the spread."""
+    bend = np.tanh(np.asarray(logit) / 2) * np.log(n_steps) / n_steps
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _result(np.where(bend == 0, 0.0, kappa / 2 * bend))
 
 
 def first_token_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any) -> Any:
@@ -538,7 +546,7 @@ def first_token_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any) -> Any:
     relevant = first_token_asymptotic_variance(p_cot, ridge, True)
     idle = first_token_asymptotic_variance(p_cot, ridge, False)
     kappa = _iterate_spread(relevant + (d - 1) * idle, curvature, lam)
-    return _result(kappa / 2 * np.tanh(np.asarray(w) / 2) * np.log(n_steps) / n_steps)
+    return _overshoot(kappa, w, n_steps)
 
 
 def stop_logit_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any, after: str) -> Any:
@@ -592,7 +600,7 @@ def stop_logit_mean_shift(d: Any, p_cot: Any, ridge: Any, n_steps: Any, after: s
         else (v.disagree + v.first_disagree, h_disagree, other)
     )
     kappa = 2 * _iterate_spread(own, 2 * h, lam) + 2 * (d - 1) * _iterate_spread(v.idle, h_agree + h_disagree, lam)
-    return _result(kappa / 2 * np.tanh(np.asarray(logit) / 2) * np.log(n_steps) / n_steps)
+    return _overshoot(kappa, logit, n_steps)
 
 
 def stop_agree_logit_asymptotic_variance(d: Any, p_cot: Any, ridge: Any) -> Any:
