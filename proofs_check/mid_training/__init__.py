@@ -1,0 +1,10 @@
+"""Claims about mid-training as action abstraction: pruning, planning, latents, exploration, a world in miniature."""
+
+from __future__ import annotations
+
+from proofs_check.claims import Claim
+from proofs_check.mid_training import planning, pruning, repairs
+
+__all__ = ["CLAIMS"]
+
+CLAIMS: tuple[Claim, ...] = (*pruning.CLAIMS, *repairs.CLAIMS, *planning.CLAIMS)

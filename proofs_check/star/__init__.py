@@ -1,0 +1,10 @@
+"""Claims about STaR on a chain of M-ary steps."""
+
+from __future__ import annotations
+
+from proofs_check.claims import Claim
+from proofs_check.star import family, variants
+
+__all__ = ["CLAIMS"]
+
+CLAIMS: tuple[Claim, ...] = (*family.CLAIMS, *variants.CLAIMS)
