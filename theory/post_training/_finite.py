@@ -19,6 +19,7 @@ from theory._validate import choice, integer, real
 __all__ = [
     "Budget",
     "best_budget",
+    "best_budget_limit",
     "budget_factor",
     "extinction_coefficients",
     "extinction_probability",
@@ -255,7 +256,10 @@ def extinction_probability_exact(p_0: Any, n_samples: int) -> float:
     >>> round(extinction_probability_exact(0.2, 20), 4)
     0.0344
     """
-    p = float(real("p_0", p_0, 0, 1, open_low=True, open_high=True))
+    share = real("p_0", p_0, 0, 1, open_low=True, open_high=True)
+    if isinstance(share, np.ndarray) or is_symbolic(share):
+        raise ValueError(f"p_0 must be one number in (0, 1), got {p_0!r}")
+    p = float(share)
     size = integer("n_samples", n_samples, 1, 64)
     if not isinstance(size, int):
         raise ValueError(f"n_samples must be one integer in [1, 64], got {n_samples!r}")
@@ -388,7 +392,7 @@ def best_budget(n_rounds: int) -> Budget:
     Returns
     -------
     Budget
-        The factor tends to 6.52 as n grows, while a fixed N costs about n/0.797.
+        The factor grows to :func:`best_budget_limit`, while a fixed N costs about n/0.797.
 
     Raises
     ------
@@ -397,7 +401,7 @@ def best_budget(n_rounds: int) -> Budget:
 
     Notes
     -----
-    Derived here; the first rounds shrink N by 0.695 each. Minimised over logarithms by a quasi-Newton method.
+    Derived here; the first rounds shrink N by about ln 2 each. Minimised over logarithms by a quasi-Newton method.
 
     Examples
     --------
@@ -416,3 +420,24 @@ def best_budget(n_rounds: int) -> Budget:
         options={"gtol": 1e-9},
     )  # fmt: skip
     return Budget(float(found.fun), tuple(float(r) for r in np.exp(found.x)))
+
+
+def best_budget_limit() -> Budget:
+    r"""Cheapest steady plan for many rounds: shrink N by ln 2 a round, at a total of (2/(1 - ln 2)) ln(1/failure)/p_0.
+
+    Returns
+    -------
+    Budget
+        The factor 2/(1 - ln 2) = 6.5178 and the offspring 2 ln 2, for which one sample survives with probability 1/2.
+
+    Notes
+    -----
+    Derived here: with constant rho, 1/factor = s (1 - rho/2) and rho = -ln(1-s)/s give s + ln(1-s)/2, which is
+    largest at s = 1/2.
+
+    Examples
+    --------
+    >>> round(best_budget_limit().factor, 4)
+    6.5178
+    """
+    return Budget(2 / (1 - math.log(2)), (2 * math.log(2),))

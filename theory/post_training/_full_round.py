@@ -122,14 +122,15 @@ def calibrated_state(d: int, p_cot: Any, token_error: Any = 0.0) -> FullRound:
     Examples
     --------
     >>> calibrated_state(3, 0.5)
-    FullRound(kept=1, first_token=0.75, stop_agree=0.3333333333333333, stop_disagree=1, chain_errors=(0.0, 0.0))
+    FullRound(kept=1.0, first_token=0.75, stop_agree=0.3333333333333333, stop_disagree=1.0, chain_errors=(0.0, 0.0))
     """
     size = integer("d", d, 2, 100_000)
     if not isinstance(size, int):
         raise ValueError(f"d must be one integer, got {d!r}")
     p = _single("p_cot", p_cot)
     e = _single("token_error", token_error)
-    return FullRound(1, (1 + p) / 2, (1 - p) / (1 + p), 1, (e,) * (size - 1))
+    one = 0 * p + 1  # in the arithmetic of p
+    return FullRound(one, (1 + p) / 2, (1 - p) / (1 + p), one, (e,) * (size - 1))
 
 
 def full_round(
@@ -189,8 +190,8 @@ def full_round(
         seen_long = (going * (1 + whole) + lost * (1 - whole)) / 2
         kept = seen_long + short
         agreeing = u * (stop + (1 - stop) * (1 + whole)) / 2
-        new_stop = _ratio(stop, stop + (1 - stop) * (1 + whole), stop)
-        new_other = _ratio(other, other + (1 - other) * (1 - whole), other)
+        new_stop = _ratio(u * stop, 2 * agreeing, stop)
+        new_other = _ratio((1 - u) * other, (1 - u) * (other + (1 - other) * (1 - whole)), other)
         after = []
         for index, e in enumerate(errors):
             rest = _product([*factors[:index], *factors[index + 1 :], 1])
@@ -263,16 +264,14 @@ def mean_accuracy(first_token: Any, stop_agree: Any, stop_disagree: Any, chain_e
 
     Examples
     --------
-    >>> mean_accuracy(0.6, 2 / 3, 1, [0.0, 0.0])
-    0.6
+    >>> mean_accuracy(0.75, 0.5, 1, [0.0, 0.0])
+    0.6875
     """
     by_parity = accuracy_by_parity(first_token, stop_agree, stop_disagree, chain_errors)
     return (by_parity[0] + by_parity[1]) / 2
 
 
-def accuracy_by_parity(
-    first_token: Any, stop_agree: Any, stop_disagree: Any, chain_errors: Any
-) -> tuple[Any, Any]:
+def accuracy_by_parity(first_token: Any, stop_agree: Any, stop_disagree: Any, chain_errors: Any) -> tuple[Any, Any]:
     """Accuracy on the prompts whose parity is x_1, and on the others.
 
     Parameters
@@ -350,7 +349,9 @@ def tempered_probability(probability: Any, temperature: Any) -> Any:
         logit = (np.log(chance) - np.log1p(-chance)) / width
     logit = np.where(chance == 0.5, 0.0, logit)
     with np.errstate(over="ignore"):
-        found = np.where(logit >= 0, 1 / (1 + np.exp(-np.abs(logit))), np.exp(-np.abs(logit)) / (1 + np.exp(-np.abs(logit))))
+        found = np.where(
+            logit >= 0, 1 / (1 + np.exp(-np.abs(logit))), np.exp(-np.abs(logit)) / (1 + np.exp(-np.abs(logit)))
+        )
     return float(found) if np.ndim(found) == 0 else found
 
 
@@ -427,7 +428,9 @@ def chain_margin_round(margin: Any, d: Any, temperature: Any = 1.0) -> Any:
         # artanh(t) = (ln(1+t) - ln(1-t))/2; for margins so large that 1 - t underflows, 1 - t = 2(d-2) e^(-2y).
         small = -np.expm1(power)
         ln_small = np.where(small > 0, np.log(np.where(small > 0, small, 1.0)), np.log(2 * (size - 2)) - 2 * y)
-        gain = np.where(np.exp(power) < 0.5, np.arctanh(np.minimum(np.exp(power), 0.5)), (np.log1p(np.exp(power)) - ln_small) / 2)
+        gain = np.where(
+            np.exp(power) < 0.5, np.arctanh(np.minimum(np.exp(power), 0.5)), (np.log1p(np.exp(power)) - ln_small) / 2
+        )
     found = y + gain
     return float(found) if found.ndim == 0 else found
 
@@ -485,5 +488,3 @@ def critical_token_error(d: int, temperature: float) -> float:
             return 0.0
     x = brentq(change, low, high, xtol=1e-13)
     return float(1 / (1 + exp(2 * x)))
-
-

@@ -14,6 +14,7 @@ import numpy as np
 
 from theory._math import exp, is_symbolic, log, sqrt
 from theory._validate import integer, real
+from theory.linear_model import regularised_stop_logit_agree
 
 __all__ = [
     "EnvelopeFixedPoints",
@@ -22,6 +23,7 @@ __all__ = [
     "error_bound_paper",
     "error_bound_telescoped",
     "expected_length",
+    "go_on_odds_with_ridge",
     "greedy_accuracy",
     "long_fraction",
     "long_fraction_from_odds",
@@ -202,7 +204,8 @@ def reweighted(shares: Any, success: Any) -> Any:
     >>> reweighted([Fraction(1, 5), Fraction(4, 5)], [1, Fraction(1, 2)])
     (Fraction(1, 3), Fraction(2, 3))
     """
-    weights, kept = [], []
+    weights: list[Any] = []
+    kept: list[Any] = []
     for name, value, out, top in (("shares", shares, weights, None), ("success", success, kept, 1)):
         if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or not hasattr(value, "__getitem__"):
             raise ValueError(f"{name} must be a sequence of numbers, got {value!r}")
@@ -559,7 +562,7 @@ def _moebius(q_0: Any, lower: Any, upper: Any, n: Any) -> Any:
         return np.where(gone, 0.0, np.maximum(top, 0.0) / np.where(gone, 1.0, bottom))
     if is_symbolic(top):
         return top / bottom
-    return top / bottom if top > 0 and bottom > 0 else 0.0 * top
+    return top / bottom if top > 0 and bottom > 0 else 0 * abs(top)
 
 
 def lower_envelope(p_0: Any, epsilon: Any, n_rounds: Any) -> Any:
@@ -629,7 +632,7 @@ def upper_envelope(p_0: Any, epsilon: Any, n_rounds: Any) -> Any:
     Examples
     --------
     >>> round(upper_envelope(0.01, 1e-4, 3), 6), upper_envelope(0.01, 1e-4, 40)
-    (0.076225, 1.0)
+    (0.076106, 1.0)
     """
     p, e = _share("p_0", p_0), real("epsilon", epsilon, 0, 0.1715)
     n = integer("n_rounds", n_rounds, 0, MOST_ROUNDS)
@@ -639,3 +642,52 @@ def upper_envelope(p_0: Any, epsilon: Any, n_rounds: Any) -> Any:
     if isinstance(found, np.ndarray):
         return np.minimum(found, 1.0)
     return found if is_symbolic(found) or not found > 1 else 0 * found + 1
+
+
+def go_on_odds_with_ridge(p_0: Any, n_rounds: int, ridge: Any, chain_right: Any = 1.0) -> Any:
+    r"""Odds of going on after agreement, n rounds on, when every refit is a ridge optimum instead of the exact law.
+
+    Parameters
+    ----------
+    p_0 : number or array
+        Share of long answers of a calibrated start, in (0, 1).
+    n_rounds : int
+        Rounds n, an integer in [0, 1000].
+    ridge : number or array
+        lambda of the stop position, in (0, inf).
+    chain_right : number or array, optional
+        R in (0, 1], probability that a chain of the retrained model is right throughout; the start's is exact.
+
+    Returns
+    -------
+    float or array
+        c_n, with c_0 = 2 p_0/(1-p_0) and 2 c_0 after a round without ridge.
+
+    Raises
+    ------
+    ValueError
+        If an argument leaves its range.
+
+    Notes
+    -----
+    Derived here: a round takes c to 2 R c, which is the law D(p) with p = c/(2+c) as far as the stop position sees, and
+    the ridge optimum there is that of :func:`theory.linear_model.regularised_stop_logit_agree`. Large samples assumed.
+
+    Examples
+    --------
+    >>> round(go_on_odds_with_ridge(0.1, 2, 1e-9), 6), round(go_on_odds_with_ridge(0.1, 2, 0.05), 2)
+    (0.888889, 0.98)
+    """
+    p = real("p_0", p_0, 0, 1, open_low=True, open_high=True)
+    n = integer("n_rounds", n_rounds, 0, 1000)
+    right = real("chain_right", chain_right, 0, 1, open_low=True)
+    lam = real("ridge", ridge, 0, open_low=True)
+    if not isinstance(n, int) or any(is_symbolic(v) for v in (p, lam, right)):
+        raise ValueError(f"n_rounds must be one integer and the others numbers, got {n_rounds!r}, {p_0!r}, {ridge!r}")
+    c = 2 * p / (1 - p)
+    for k in range(n):
+        target = 2 * c * (right if k else 1)
+        # Shares are kept inside (0, 1), where the optimum is defined.
+        share = np.clip(target / (2 + target), 1e-300, 1 - 2.0**-53)
+        c = np.exp(-np.asarray(regularised_stop_logit_agree(share, lam)))
+    return float(c) if np.ndim(c) == 0 else c

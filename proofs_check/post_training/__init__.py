@@ -1,0 +1,9 @@
+"""Claims about post-training: rounds of filtering by reward, their limits and knobs, and policy gradients."""
+
+from __future__ import annotations
+
+from proofs_check.post_training import finite, full_round, knobs, rounds
+
+__all__ = ["CLAIMS"]
+
+CLAIMS = (*rounds.CLAIMS, *finite.CLAIMS, *full_round.CLAIMS, *knobs.CLAIMS)
