@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from proofs_check.claims import Claim
-from proofs_check.mid_training import planning, pruning, repairs
+from proofs_check.mid_training import exploration, families, latents, miniature, planning, pruning, repairs
 
 __all__ = ["CLAIMS"]
 
-CLAIMS: tuple[Claim, ...] = (*pruning.CLAIMS, *repairs.CLAIMS, *planning.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *pruning.CLAIMS,
+    *families.CLAIMS,
+    *repairs.CLAIMS,
+    *planning.CLAIMS,
+    *latents.CLAIMS,
+    *exploration.CLAIMS,
+    *miniature.CLAIMS,
+)

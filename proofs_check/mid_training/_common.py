@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from proofs_check.claims import Simulation
 from proofs_check.domains import Integer, Real
+from proofs_check.samples import Counts
 
 __all__ = [
     "ALPHA",
@@ -25,14 +28,18 @@ __all__ = [
     "ROUNDING",
     "TOLERANCE",
     "Family",
+    "elimination_cell",
+    "elimination_parameters",
     "generator",
     "random_families",
     "random_law",
     "replaced",
     "rerun",
     "sequences",
+    "share_leg",
     "shipped",
     "trials",
+    "unseen_tail",
     "worst_rate",
 ]
 
@@ -164,3 +171,56 @@ def random_families(count: int, n_types: int = 4, n_options: int = 5, n_kept: in
 def worst_rate(family: Family) -> Fraction:
     """The smallest positive failure rate: at this sigma every imperfect subset is bad."""
     return min(rate for rate in map(family.rate, family.masks) if rate > 0)
+
+
+def unseen_tail(d: int, q: Fraction, least: int, n: int) -> Fraction:
+    """P(at least `least` of d types of probability q are unseen), by inclusion and exclusion over sets of types."""
+    total = Fraction(0)
+    for j in range(least, d + 1):
+        sign = -1 if (j - least) % 2 else 1
+        total += sign * math.comb(j - 1, least - 1) * math.comb(d, j) * (1 - j * q) ** n
+    return total
+
+
+def elimination_cell(index: int, n: int) -> dict[str, Any]:
+    """A random family and a number of demonstrations."""
+    return {"family": index, "n": n}
+
+
+def elimination_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the elimination experiment on that family."""
+    family = random_families(6)[cell["family"]]
+    return {
+        "gaps": family.gaps(), "probabilities": [float(p) for p in family.law], "tolerance": 0.5,
+        "failure_rate": float(worst_rate(family)), "n_demonstrations": cell["n"], "n_trials": 2000,
+    }  # fmt: skip
+
+
+def share_leg(
+    name: str,
+    experiment: str,
+    cells: list[dict[str, Any]],
+    parameters: Any,
+    event: Any,
+    predict: Any,
+    cost: float = 0.2,
+) -> Simulation:
+    """The share of trials with an event, over cells of one experiment, against an exact probability."""
+
+    def extract(data: Any, cell: Mapping[str, Any]) -> Counts:
+        found = event(data, cell)
+        return Counts(int(found.sum()), int(found.size))
+
+    return Simulation(
+        name,
+        f"mid_training.{experiment}",
+        cells=cells,
+        parameters=parameters,
+        extract=extract,
+        predict=predict,
+        resolution=0.03,
+        planned_n=10,
+        looks=4,
+        unit="2000 trials",
+        cost=cost,
+    )

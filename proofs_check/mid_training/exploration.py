@@ -39,7 +39,10 @@ WORKED = {1: (1, 0.985), 10: (2, 0.963), 100: (4, 0.893), 1000: (8, 0.742), 10_0
 def _regret_literal(lab: Lab) -> Iterator[Cell]:
     """All goals and all sequences of uniform choices of a few episodes."""
     t = lab.theory.mid_training
-    for law, length, episodes in (((Fraction(1, 2), Fraction(3, 10), Fraction(1, 5)), 2, 2), ((Fraction(2, 3), Fraction(1, 3)), 2, 3)):
+    for law, length, episodes in (
+        ((Fraction(1, 2), Fraction(3, 10), Fraction(1, 5)), 2, 2),
+        ((Fraction(2, 3), Fraction(1, 3)), 2, 3),
+    ):
         regret = t.exploration_regret(law, length, episodes)
         for j in range(1, len(law) + 1):
             solved = Fraction(0)
@@ -72,7 +75,8 @@ def _regret_order(lab: Lab) -> Iterator[Cell]:
 
 def _lock(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "weights": shipped().zipf_weights(8), "goal_length": 2, "kept": cell["j"], "n_episodes": cell["E"], "n_goals": 2000,
+        "weights": shipped().zipf_weights(8), "goal_length": 2, "kept": cell["j"], "n_episodes": cell["E"],
+        "n_goals": 2000,
     }  # fmt: skip
 
 
@@ -102,7 +106,10 @@ def _kept_figure(result: ClaimResult) -> Figure:
             ax.plot([best], [curve[best - 1]], "o", color="k", markersize=6, zorder=4)
             if episodes <= 1000:
                 kept = np.array([2, 4, 8, 16, 32])
-                lost = [int((explore_lock(weights, 3, int(j), episodes, 1, n_goals=1000)["first_success"] == 0).sum()) for j in kept]
+                lost = [
+                    int((explore_lock(weights, 3, int(j), episodes, 1, n_goals=1000)["first_success"] == 0).sum())
+                    for j in kept
+                ]
                 ends = [clopper_pearson(x, 1000, 0.05) for x in lost]
                 simulated_points(
                     ax, kept, [x / 1000 for x in lost], [e.low for e in ends], [e.high for e in ends], "", index
@@ -125,14 +132,22 @@ KEPT = Claim(
     domain=Domain({"E": EPISODES}),
     evidence=(
         Exact("enumeration", "all goals and choices, in rationals", _regret_literal, scope="cells"),
-        Exact("identity", "order of the best sizes in rationals, and worked values", _regret_order, scope="cells", cost=0.1),
+        Exact(
+            "identity",
+            "order of the best sizes in rationals, and worked values",
+            _regret_order,
+            scope="cells",
+            cost=0.1,
+        ),
         Simulation(
             "share of goals not reached",
             "mid_training.explore_lock",
             cells=[{"j": 4, "E": 20}, {"j": 8, "E": 20}, {"j": 2, "E": 3}],
             parameters=_lock,
             extract=_lost,
-            predict=lambda theory, cell: float(theory.mid_training.exploration_regret(shipped().zipf_weights(8), 2, cell["E"])[cell["j"] - 1]),  # noqa: E501
+            predict=lambda theory, cell: float(
+                theory.mid_training.exploration_regret(shipped().zipf_weights(8), 2, cell["E"])[cell["j"] - 1]
+            ),
             resolution=0.03,
             planned_n=5,
             looks=4,
@@ -220,18 +235,32 @@ def _chunks_counted(lab: Lab) -> Iterator[Cell]:
             found = {text[i : i + tau] for text in texts for i in range(0, 2 * true, tau) if i + tau <= 2 * true}
             cell = {"K": k, "tau0": true, "tau": tau}
             yield lab.equal(cell, int(t.chunk_library_size(k, true, tau)), len(found), "distinct chunks")
-            yield lab.close(cell, float(t.chunk_exploration(k, true, tau)), math.log(len(found)) / tau, 1e-13, "nats per token")
-            yield lab.close(cell, float(t.chunk_demonstrations(k, true, tau)), len(found) * math.log(len(found)), 1e-10, "m ln m")
+            yield lab.close(
+                cell, float(t.chunk_exploration(k, true, tau)), math.log(len(found)) / tau, 1e-13, "nats per token"
+            )
+            yield lab.close(
+                cell, float(t.chunk_demonstrations(k, true, tau)), len(found) * math.log(len(found)), 1e-10, "m ln m"
+            )
 
 
 def _chunks_best(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.mid_training
     for k, true in ((6, 4), (16, 2), (3, 8)):
-        explore = {tau: float(t.chunk_exploration(k, true, tau)) for tau in (1, 2, 4, 8, 16) if true % tau == 0 or tau % true == 0}
+        explore = {
+            tau: float(t.chunk_exploration(k, true, tau))
+            for tau in (1, 2, 4, 8, 16)
+            if true % tau == 0 or tau % true == 0
+        }
         demos = {tau: float(t.chunk_demonstrations(k, true, tau)) for tau in explore}
         flat = all(abs(explore[tau] - explore[true]) < 1e-12 for tau in explore if tau >= true)
-        yield lab.true({"K": k, "tau0": true}, flat and all(explore[tau] > explore[true] for tau in explore if tau < true), "exploration")
-        yield lab.true({"K": k, "tau0": true}, min(demos, key=lambda tau: demos[tau]) == true, "demonstrations are fewest at tau0")
+        yield lab.true(
+            {"K": k, "tau0": true},
+            flat and all(explore[tau] > explore[true] for tau in explore if tau < true),
+            "exploration",
+        )
+        yield lab.true(
+            {"K": k, "tau0": true}, min(demos, key=lambda tau: demos[tau]) == true, "demonstrations are fewest at tau0"
+        )
 
 
 CHUNKS = Claim(
@@ -240,7 +269,8 @@ CHUNKS = Claim(
         "Cutting text of K macros of length tau0 into chunks of length tau gives K tau0/tau strings for divisors and "
         "K^(tau/tau0) for multiples: exploration per token is least for all tau >= tau0, demonstrations at tau0 alone."
     ),
-    latex=r"|\mathcal Z_\tau| = K\tau_0/\tau \text{ or } K^{\tau/\tau_0}, \qquad \tfrac{\ln|\mathcal Z_\tau|}{\tau} \ge \tfrac{\ln K}{\tau_0}",
+    latex=r"|\mathcal Z_\tau| = K\tau_0/\tau \text{ or } K^{\tau/\tau_0}, \qquad \tfrac{\ln|\mathcal Z_\tau|}{\tau} "
+    r"\ge \tfrac{\ln K}{\tau_0}",
     origin="derived",
     source="theory.mid_training.kept_set",
     kind="exact",
@@ -273,7 +303,9 @@ def _all_strings(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.mid_training
     for size, tau, length in ((6, 3, 4), (13, 4, 3), (2, 8, 1)):
         options, tokens = t.log_episodes_uniform(size**tau, length), t.log_episodes_uniform(size, length * tau)
-        yield lab.at_most({"A": size, "tau": tau, "L": length}, float(options), 0.99 * float(tokens), "nats to a first success")
+        yield lab.at_most(
+            {"A": size, "tau": tau, "L": length}, float(options), 0.99 * float(tokens), "nats to a first success"
+        )
 
 
 def _all_strings_counted(lab: Lab) -> Iterator[Cell]:
@@ -282,7 +314,9 @@ def _all_strings_counted(lab: Lab) -> Iterator[Cell]:
     for size, tau in ((2, 3), (3, 2)):
         listed = len(list(itertools.product(range(size), repeat=tau)))
         claimed = math.exp(t.log_episodes_uniform(size, tau)) * 0.9
-        yield lab.at_most({"A": size, "tau": tau}, float(listed), claimed, "options of length tau against token strings")
+        yield lab.at_most(
+            {"A": size, "tau": tau}, float(listed), claimed, "options of length tau against token strings"
+        )
 
 
 SHRINK_FALSE = Claim(
@@ -299,12 +333,12 @@ SHRINK_FALSE = Claim(
     ),
     mutants=(
         Mutant(
-            "by one per cent of the nats more than what is needed for tokens",
-            "the two numbers are equal, not apart",
+            "also with every cost five per cent lower",
+            "equal numbers stay equal when both are scaled",
             theory=replaced(log_episodes_uniform=lambda b, n: 0.95 * shipped().log_episodes_uniform(b, n)),
         ),
         Mutant(
-            "by half an option",
+            "also with every cost halved",
             "equal numbers stay equal when both are scaled",
             theory=replaced(log_episodes_uniform=lambda b, n: shipped().log_episodes_uniform(b, n) / 2),
         ),
@@ -334,9 +368,13 @@ def _first_series(lab: Lab) -> Iterator[Cell]:
         yield lab.close({"world": world}, nll, direct, 1e-12, "mean log of the mean first-success times")
         yield lab.at_most({"world": world}, math.exp(nll), float(np.mean(1 / strings)) * (1 + 1e-12), "E[1/p] >= e^NLL")
     for b, n in ((13, 12), (4, 3), (24, 3), (156, 3)):
-        yield lab.close({"b": b, "decisions": n}, float(t.log_episodes_uniform(b, n)), math.log(b**n), 1e-10, "uniform choices")
+        yield lab.close(
+            {"b": b, "decisions": n}, float(t.log_episodes_uniform(b, n)), math.log(b**n), 1e-10, "uniform choices"
+        )
         clean, noisy = Fraction(19, 20) ** 12, t.noise_penalty(0.05, 12)
-        yield lab.close({"b": b, "eta": 0.05}, float(noisy), -math.log(float(clean)), 1e-12, "noise lowers p by (1-eta)^(L tau)")
+        yield lab.close(
+            {"b": b, "eta": 0.05}, float(noisy), -math.log(float(clean)), 1e-12, "noise lowers p by (1-eta)^(L tau)"
+        )
 
 
 def _late(data: Any, cell: Mapping[str, Any]) -> Counts:
@@ -364,8 +402,11 @@ FIRST = Claim(
             "mid_training.explore_lock",
             cells=[{"j": 4, "L": 2, "after": 16}, {"j": 3, "L": 3, "after": 20}],
             parameters=lambda cell: {
-                "weights": [1 / cell["j"]] * cell["j"], "goal_length": cell["L"], "kept": cell["j"],
-                "n_episodes": 2000, "n_goals": 2000,
+                "weights": [1 / cell["j"]] * cell["j"],
+                "goal_length": cell["L"],
+                "kept": cell["j"],
+                "n_episodes": 2000,
+                "n_goals": 2000,
             },
             extract=_late,
             predict=lambda theory, cell: float(
@@ -390,7 +431,7 @@ FIRST = Claim(
             theory=replaced(mean_log_episodes=lambda logs: math.log(float(np.mean(np.exp(-np.asarray(logs)))))),
         ),
     ),
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- policy-gradient times
@@ -402,14 +443,25 @@ def _flow_quadrature(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.mid_training
     for b, length, target in ((4, 2, 0.95), (6, 3, 0.95), (3, 4, 0.95), (2, 1, 0.6), (16, 1, 0.99)):
         value, error = quad(
-            lambda x, m=length + 1: x**-m / (1 - x) ** 2, 1 / b, target ** (1 / length), epsabs=0.0, epsrel=1e-12, limit=400
+            lambda x, m=length + 1: x**-m / (1 - x) ** 2,
+            1 / b,
+            target ** (1 / length),
+            epsabs=0.0,
+            epsrel=1e-12,
+            limit=400,
         )
         scale = (b - 1) / b
         found = float(t.flow_time(b, length, target))
-        yield lab.close({"b": b, "L": length, "J": target}, found, scale * value, scale * error + 1e-9 * value, "quadrature")
-    n, level, p = sp.Symbol("n", positive=True, integer=True), sp.Symbol("J", positive=True), sp.Symbol("p", positive=True)
+        yield lab.close(
+            {"b": b, "L": length, "J": target}, found, scale * value, scale * error + 1e-9 * value, "quadrature"
+        )
+    n, level = sp.Symbol("n", positive=True, integer=True), sp.Symbol("J", positive=True)
     plain = sp.diff(t.bandit_flow_time(n, level), level)
-    yield lab.true({"n": "symbol"}, is_zero(sp.simplify(plain - (n - 1) / n / (level**2 * (1 - level) ** 2))), "dt/dp = (n-1)/n p^-2 (1-p)^-2")
+    yield lab.true(
+        {"n": "symbol"},
+        is_zero(sp.simplify(plain - (n - 1) / n / (level**2 * (1 - level) ** 2))),
+        "dt/dp = (n-1)/n p^-2 (1-p)^-2",
+    )
     scaled = sp.diff(t.bandit_flow_time_normalised(n, level), level)
     residual = scaled - (n - 1) / n * (level * (1 - level)) ** sp.Rational(-3, 2)
     at = [float(residual.subs({n: 5, level: x})) for x in (sp.Rational(1, 3), sp.Rational(9, 10))]
@@ -425,20 +477,30 @@ def _flow_euler(lab: Lab) -> Iterator[Cell]:
             lab.sims.mid_training.policy_flow(np.zeros((length, b)), [0] * length, step=h)[0] for h in (step, step / 2)
         ]
         tolerance = 4 * abs(times[0] - times[1]) + 2 * step
-        yield lab.close({"b": b, "L": length}, times[1], float(t.flow_time(b, length)), tolerance, "exact policy gradient")
+        yield lab.close(
+            {"b": b, "L": length}, times[1], float(t.flow_time(b, length)), tolerance, "exact policy gradient"
+        )
     for n, step in ((4, 0.005), (16, 0.005), (64, 0.01)):
         times = [
-            lab.sims.mid_training.policy_flow(np.zeros((1, n)), [0], step=h, normalise=True)[0] for h in (step, step / 2)
+            lab.sims.mid_training.policy_flow(np.zeros((1, n)), [0], step=h, normalise=True)[0]
+            for h in (step, step / 2)
         ]
         tolerance = 4 * abs(times[0] - times[1]) + 2 * step
-        yield lab.close({"n": n, "normalised": True}, times[1], float(t.bandit_flow_time_normalised(n)), tolerance, "divided by the SD")
+        yield lab.close(
+            {"n": n, "normalised": True},
+            times[1],
+            float(t.bandit_flow_time_normalised(n)),
+            tolerance,
+            "divided by the SD",
+        )
 
 
 FLOW = Claim(
     id="mid_training.flow_times",
     statement=(
         "Exact policy gradient opens a lock of L decisions among b choices to probability J in time "
-        "((b-1)/b) int x^-(L+1) (1-x)^-2 dx from 1/b to J^(1/L), about b^L/L; with one decision about n arms, and about "
+        "((b-1)/b) int x^-(L+1) (1-x)^-2 dx from 1/b to J^(1/L), about b^L/L; with one decision about n arms, and "
+        "about "
         "2 sqrt(n) if advantages are divided by the reward's standard deviation."
     ),
     latex=r"t = \frac{b-1}{b}\int_{1/b}^{J^{1/L}}\frac{dx}{x^{L+1}(1-x)^2}",
@@ -453,9 +515,11 @@ FLOW = Claim(
     ),
     mutants=(
         Mutant(
-            "the integrand is x^-L (1-x)^-2",
-            "all L factors of the success probability and the right choice's own enter",
-            theory=replaced(flow_time=lambda b, length, target=0.95: shipped().flow_time(b, max(1, length - 1), target) if length > 1 else shipped().flow_time(b, 1, target) / b),  # noqa: E501
+            "the factor (b-1)/b is left out",
+            "wrong choices push as well: dx/dt = b/(b-1) x^(L+1) (1-x)^2",
+            theory=replaced(
+                flow_time=lambda b, length, target=0.95: shipped().flow_time(b, length, target) * b / (b - 1)
+            ),
         ),
         Mutant(
             "dividing by the standard deviation changes nothing",
@@ -483,7 +547,9 @@ def _tree_cells(lab: Lab) -> Iterator[Cell]:
     cost = lab.theory.mid_training.mean_log_episodes(np.log(found))
     uniform = float(lab.theory.mid_training.log_episodes_uniform(len(macros), 2))
     # six quotients of small integers each
-    yield lab.close({"K": 5, "L": 2}, float(np.abs(found * 25 - 1).max()), 0.0, 1e-12, "every goal has probability 1/25")
+    yield lab.close(
+        {"K": 5, "L": 2}, float(np.abs(found * 25 - 1).max()), 0.0, 1e-12, "every goal has probability 1/25"
+    )
     yield lab.close({"K": 5, "L": 2}, float(cost), uniform, 1e-12, "nats to a first success")
 
 
@@ -505,7 +571,9 @@ def _chain_rule(lab: Lab) -> Iterator[Cell]:
                 p *= Fraction(sum(m[: i + 1] == macro[: i + 1] for m in before), len(before))
             yield lab.equal({"K": k, "tau": tau, "macro": str(macro)}, p, Fraction(1, k), "probability of a macro")
             nats.append(math.log(float(p)))
-        yield lab.close({"K": k, "tau": tau}, float(t.mean_log_episodes(nats)), float(t.log_episodes_uniform(k, 1)), 1e-12, "nats")
+        yield lab.close(
+            {"K": k, "tau": tau}, float(t.mean_log_episodes(nats)), float(t.log_episodes_uniform(k, 1)), 1e-12, "nats"
+        )
 
 
 CONTROL = Claim(
@@ -535,7 +603,8 @@ CONTROL = Claim(
             theory=replaced(mean_log_episodes=lambda logs: 3 * shipped().mean_log_episodes(logs)),
         ),
     ),
-    remarks="If goals have further structure (skills that never repeat at once) the control learns that too and is ahead of macros.",
+    remarks="If goals have further structure (skills that never repeat at once) the control learns that too and is "
+    "ahead of macros.",
 )
 
 
@@ -565,7 +634,8 @@ def _structure_ahead(lab: Lab) -> Iterator[Cell]:
 
 MACROS_FALSE = Claim(
     id="mid_training.macros_beat_full_context",
-    statement="Learned macros need fewer episodes to a first success than next-token prediction, whatever its context and text.",
+    statement="Learned macros need fewer episodes to a first success than next-token prediction, whatever its context "
+    "and text.",
     latex=r"L\ln K < -\mathbb{E}\ln p_{\text{full context}}(g)",
     origin="paper",
     source="a reading of the comparison of macros with next-token prediction",
@@ -573,7 +643,12 @@ MACROS_FALSE = Claim(
     domain=Domain({"K": Integer(1)}),
     evidence=(
         Exact("enumeration", "clean goals of two macros out of five: equal odds", _macros_ahead, scope="cells"),
-        Exact("identity", "skills that never repeat: the control is ahead, ln 36 against ln 64", _structure_ahead, scope="cells"),
+        Exact(
+            "identity",
+            "skills that never repeat: the control is ahead, ln 36 against ln 64",
+            _structure_ahead,
+            scope="cells",
+        ),
     ),
     mutants=(
         Mutant(

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,13 @@ LOSS = Claim(
     origin="derived",
     source=f"repairs the reading of {PAPER} that the pruning error is about eps",
     kind="upper",
-    domain=Domain({"tolerance": TOLERANCE, "failure_rate": Real(0, 1, symbol=r"\sigma"), "largest_gap": GAP}),
+    domain=Domain(
+        {
+            "tolerance": Real(0, symbol=r"\varepsilon"),
+            "failure_rate": Real(0, 1, symbol=r"\sigma"),
+            "largest_gap": Real(0, symbol="D_{max}"),
+        }
+    ),
     functions=("mid_training.pruning_error", "mid_training.pruning_error_bound"),
     evidence=(
         Exact("certificate", "slack (sigma - b)(D - eps), and the halved tolerances", _loss_certificate),
@@ -253,7 +259,8 @@ def _survival_goals(lab: Lab) -> Iterator[Cell]:
 SURVIVAL_FALSE = Claim(
     id="mid_training.target_survives",
     statement="The smallest subset with mean loss at most eps survives elimination at eps, at least half of the time.",
-    latex=r"\mathbb{E}\,\Delta(M,\mathcal Z_\varepsilon) \le \varepsilon \implies P(\mathcal Z_\varepsilon \text{ survives}) \ge \tfrac12",
+    latex=r"\mathbb{E}\,\Delta(M,\mathcal Z_\varepsilon) \le \varepsilon \implies P(\mathcal Z_\varepsilon \text{ "
+    r"survives}) \ge \tfrac12",
     origin="paper",
     source=f"{PAPER}, elimination on expert demonstrations",
     kind="lower",
@@ -377,11 +384,14 @@ COUNT_RULE = Claim(
         {"n_options": N_OPTIONS, "n_kept": N_KEPT, "failure_rate": FAILURE_RATE, "delta": DELTA},
         {"k <= m": lambda cell: cell["n_kept"] <= cell["n_options"]},
     ),
-    functions=("mid_training.count_rule_chernoff",),
     evidence=(
         Exact("identity", "exponents 1/8 and 1/12", _chernoff_forms),
-        Exact("enumeration", "binomial tails in rationals at the Chernoff count", _chernoff_cells, scope="cells", cost=0.2),
-        Exact("enumeration", "binomial tails in rationals at the exact count", _exact_rule_cells, scope="cells", cost=0.4),
+        Exact(
+            "enumeration", "binomial tails in rationals at the Chernoff count", _chernoff_cells, scope="cells", cost=0.2
+        ),
+        Exact(
+            "enumeration", "binomial tails in rationals at the exact count", _exact_rule_cells, scope="cells", cost=0.4
+        ),
     ),
     mutants=(
         Mutant(
@@ -394,12 +404,13 @@ COUNT_RULE = Claim(
             "the count returned is the smallest one",
             theory=replaced(
                 count_rule_exact=lambda m, k, s, d: (
-                    shipped().count_rule_exact(m, k, s, d)[0] - 10, shipped().count_rule_exact(m, k, s, d)[1]
+                    shipped().count_rule_exact(m, k, s, d)[0] - 10,
+                    shipped().count_rule_exact(m, k, s, d)[1],
                 )
             ),
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _hoeffding_forms(lab: Lab) -> Iterator[Cell]:
@@ -413,7 +424,7 @@ def _hoeffding_forms(lab: Lab) -> Iterator[Cell]:
 
 
 def _risk_exact(lab: Lab) -> Iterator[Cell]:
-    """Two subsets with Bernoulli losses, means a and a + 1.1 x, independent tasks: probability that the worse looks better."""
+    """Two subsets with independent Bernoulli losses of means a and a + 1.1 x: P(the worse looks no worse)."""
     t = lab.theory.mid_training
     for mean, excess, delta in ((Fraction(1, 4), Fraction(1, 4), 0.5), (Fraction(1, 2), Fraction(2, 5), 0.3)):
         n = math.ceil(t.empirical_risk_count(2, 1, 1.0, float(excess), delta))
@@ -442,12 +453,14 @@ RISK = Claim(
     kind="upper",
     domain=Domain(
         {
-            "n_options": N_OPTIONS, "n_kept": N_KEPT, "largest_gap": GAP,
-            "excess": Real(1e-6, meaning="admitted excess loss", symbol="x"), "delta": DELTA,
+            "n_options": N_OPTIONS,
+            "n_kept": N_KEPT,
+            "largest_gap": GAP,
+            "excess": Real(1e-6, meaning="admitted excess loss", symbol="x"),
+            "delta": DELTA,
         },
         {"k <= m": lambda cell: cell.get("n_kept", 1) <= cell.get("n_options", 1)},
     ),
-    functions=("mid_training.empirical_risk_count",),
     evidence=(
         Exact("identity", "Hoeffding's tail at the count", _hoeffding_forms),
         Exact("enumeration", "two Bernoulli losses in rationals: error far below delta", _risk_exact, scope="cells"),
@@ -461,10 +474,12 @@ RISK = Claim(
         Mutant(
             "the count is linear in 1/x",
             "means concentrate like 1/sqrt(n)",
-            theory=replaced(empirical_risk_count=lambda m, k, gap, x, d: shipped().empirical_risk_count(m, k, gap, x, d) * x / gap),
+            theory=replaced(
+                empirical_risk_count=lambda m, k, gap, x, d: shipped().empirical_risk_count(m, k, gap, x, d) * x / gap
+            ),
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _target_brute(lab: Lab) -> Iterator[Cell]:
@@ -617,7 +632,8 @@ MASS = Claim(
         "Keeping the options seen in n demonstrations loses sum_j p_j (1-p_j)^n <= k/(e n) on average: k/(e eps) "
         "demonstrations suffice, with no logarithm of the library. The share of options seen once estimates it."
     ),
-    latex=r"\mathbb{E}\,\Delta = \sum_j p_j(1-p_j)^n \le \frac{k}{en}, \qquad \mathbb{E}\,\frac{N_1}{n} = \sum_j p_j(1-p_j)^{n-1}",
+    latex=r"\mathbb{E}\,\Delta = \sum_j p_j(1-p_j)^n \le \frac{k}{en}, \qquad \mathbb{E}\,\frac{N_1}{n} = \sum_j "
+    r"p_j(1-p_j)^{n-1}",
     origin="derived",
     source="theory.mid_training.footprint; Good and Turing's estimator",
     kind="upper",
@@ -718,10 +734,15 @@ COVERAGE = Claim(
             "mid_training.draw_footprints",
             cells=[{"n": n} for n in (2, 5, 15)],
             parameters=lambda cell: {
-                "weights": shipped().zipf_weights(8), "n_demonstrations": cell["n"], "goal_length": 4, "n_trials": 5000,
+                "weights": shipped().zipf_weights(8),
+                "n_demonstrations": cell["n"],
+                "goal_length": 4,
+                "n_trials": 5000,
             },
             extract=lambda data, cell: Means(trials(data, "loss"), 0.0, 1.0),
-            predict=lambda theory, cell: 1 - theory.mid_training.goal_coverage(shipped().zipf_weights(8), 4, 4 * cell["n"]),
+            predict=lambda theory, cell: (
+                1 - theory.mid_training.goal_coverage(shipped().zipf_weights(8), 4, 4 * cell["n"])
+            ),
             resolution=0.02,
             planned_n=4,
             looks=3,
@@ -744,7 +765,7 @@ COVERAGE = Claim(
             ),
         ),
     ),
-)  # fmt: skip
+)
 
 
 def macro_text(*, noise: float, n_texts: int, keep: int, seeds: Any) -> Any:
@@ -816,7 +837,8 @@ KEPT = Claim(
         "binomial tails of the chunk law; for A = 6, K = 5, tau = 3, L = 4, n = 20, eta = .1: all 5 macros, and 17.9, "
         "2.4 or .3 junk strings at c0 = 1, 2, 3."
     ),
-    latex=r"\mathbb{E}\,\#\text{kept} = \sum_x P(\mathrm{Bin}(nL, p_x) \ge c_0), \quad p_x = \sum_j w_j(1-\eta)^{\tau-h}\Bigl(\frac{\eta}{A-1}\Bigr)^{h}",
+    latex=r"\mathbb{E}\,\text{number kept} = \sum_x P(\mathrm{Bin}(nL, p_x) \ge c_0), \quad p_x = \sum_j "
+    r"w_j(1-\eta)^{\tau-h}\Bigl(\frac{\eta}{A-1}\Bigr)^{h}",
     origin="derived",
     source="theory.mid_training.footprint",
     kind="exact",
@@ -837,10 +859,12 @@ KEPT = Claim(
         Mutant(
             "a demonstration has one chunk",
             "it has L",
-            theory=replaced(kept_strings=lambda macros, w, a, eta, n, c: shipped().kept_strings(macros, w, a, eta, n // 4, c)),
+            theory=replaced(
+                kept_strings=lambda macros, w, a, eta, n, c: shipped().kept_strings(macros, w, a, eta, n // 4, c)
+            ),
         ),
     ),
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- coverage is monotone but not submodular
@@ -884,7 +908,8 @@ def _submodular_strings(lab: Lab) -> Iterator[Cell]:
 
 SUBMODULAR_FALSE = Claim(
     id="mid_training.coverage_is_submodular",
-    statement="The mean value of planning with a set of options has diminishing returns, so greedy selection is near-optimal.",
+    statement="The mean value of planning with a set of options has diminishing returns, so greedy selection is "
+    "near-optimal.",
     latex=r"f(B\cup\{z\})-f(B) \ge f(B'\cup\{z\})-f(B'), \quad B\subseteq B'",
     origin="derived",
     source="a tempting reading of pruning as set selection",
@@ -946,13 +971,15 @@ def _greedy_cells(lab: Lab) -> Iterator[Cell]:
         for size in (1, 2, 3):
             chosen = 0
             for _ in range(size):
-                chosen |= 1 << max(
-                    (z for z in range(5) if not chosen >> z & 1), key=lambda z, b=chosen: value(b | 1 << z)
-                )
+                chosen = max((chosen | 1 << z for z in range(5) if not chosen >> z & 1), key=value)
             best = max(value(b) for b in range(32) if bin(b).count("1") == size)
             yield lab.at_most(
                 {"world": seed, "size": size}, (1 - math.exp(-1)) * best, value(chosen) + 1e-12, "greedy value"
             )
+
+
+def _share_of(share: Any, goals: list[int], weights: list[Fraction], kept: int) -> Any:
+    return share(kept, goals, weights)
 
 
 def _monotone_cells(lab: Lab) -> Iterator[Cell]:
@@ -966,7 +993,7 @@ def _monotone_cells(lab: Lab) -> Iterator[Cell]:
         rising = all(values[b] <= values[b | 1 << z] for b in range(32) for z in range(5))
         yield lab.true({"world": world}, rising and values[31] == 1 and values[0] == 0, "monotone from 0 to 1")
         single = [1 << int(z) for z in rng.integers(0, 5, 6)]
-        worst, _ = _marginal_gap(lambda kept, s=single, w=weights: share(kept, s, w), 5)
+        worst, _ = _marginal_gap(partial(_share_of, share, single, weights), 5)
         yield lab.equal({"world": world}, Fraction(worst), Fraction(0), "additive for goals of one option")
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from proofs_check.post_training import finite, full_round, knobs, rounds
+from proofs_check.post_training import cost, finite, full_round, gradients, knobs, rounds
 
 __all__ = ["CLAIMS"]
 
-CLAIMS = (*rounds.CLAIMS, *finite.CLAIMS, *full_round.CLAIMS, *knobs.CLAIMS)
+CLAIMS = (
+    *rounds.CLAIMS,
+    *finite.CLAIMS,
+    *full_round.CLAIMS,
+    *knobs.CLAIMS,
+    *gradients.CLAIMS,
+    *cost.CLAIMS,
+)

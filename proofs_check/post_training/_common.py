@@ -162,8 +162,8 @@ STAR_CELLS = {
 
 
 def star_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Five rounds from a calibrated start, every round trained from zero; the chain is separable and takes a small ridge."""
+    """Four rounds from a calibrated start, each trained from zero; the separable chain takes a small ridge."""
     return {
-        "d": cell["d"], "p_0": cell["p_0"], "n_samples": cell["n_samples"], "n_rounds": 5, "start_ridge": 1e-7,
+        "d": cell["d"], "p_0": cell["p_0"], "n_samples": cell["n_samples"], "n_rounds": 4, "start_ridge": 1e-7,
         "ridge": {"first": cell["ridge"], "stop": cell["ridge"], "chain": 2e-3}, "n_prompts": 128,
     }  # fmt: skip

@@ -118,7 +118,10 @@ EXTINCTION = Claim(
         "With N samples a round and shares refitted to the kept ones, the long route is lost for ever with probability "
         "exp(-N (a p_0 + b p_0^2)), a = 0.79681, b = 0.23865, up to terms N p_0^3."
     ),
-    latex=r"P(\text{lost}) \to e^{-N(a p_0 + b p_0^2)},\quad a = 1-q,\ q = -\tfrac12 W_0(-2e^{-2}),\ b = \frac{a^2/2-2a(1+a)q^2}{1-4q^2}",
+    latex=(
+        r"P(\text{lost}) \to e^{-N(a p_0 + b p_0^2)},\quad a = 1-q,\ q = -\tfrac12 W_0(-2e^{-2}),\ b = "
+        r"\frac{a^2/2-2a(1+a)q^2}{1-4q^2}"
+    ),
     origin="derived",
     source="Galton-Watson process with Poisson(2) offspring and its first correction",
     kind="exact",
@@ -180,8 +183,8 @@ def _survival_balls(lab: Lab) -> Iterator[Cell]:
         mean = arb(int(m.numerator)) / int(m.denominator)
         residuals = [1 - (-mean * x).exp() - x for x in (arb(s) - arb("1e-11"), arb(s) + arb("1e-11"))]
         yield lab.true({"mean_offspring": m}, bool(residuals[0] > 0) and bool(residuals[1] < 0), f"s = {s}")
-    for m in (0.0, 0.5, 1.0):
-        yield lab.close({"mean_offspring": m}, t.survival(m), 0.0, 0.0, "extinct for sure")
+    for few in (0.0, 0.5, 1.0):
+        yield lab.close({"mean_offspring": few}, t.survival(few), 0.0, 0.0, "extinct for sure")
 
 
 def _survival_iterated(lab: Lab) -> Iterator[Cell]:
@@ -197,7 +200,9 @@ def _survival_iterated(lab: Lab) -> Iterator[Cell]:
 
 SURVIVAL = Claim(
     id="post_training.survival",
-    statement="A line with Poisson(m) offspring survives with probability s(m) = 1 + W_0(-m e^-m)/m, which is 0 for m <= 1.",
+    statement=(
+        "A line with Poisson(m) offspring survives with probability s(m) = 1 + W_0(-m e^-m)/m, which is 0 for m <= 1."
+    ),
     latex=r"s = 1 - e^{-ms},\qquad s(m) = 1 + \frac{W_0(-m e^{-m})}{m}",
     origin="derived",
     source="fixed point of the generating function of the Galton-Watson process",
@@ -243,7 +248,7 @@ def _held_errors(cell: Mapping[str, Any]) -> dict[str, Any]:
     """d = 3: two steps of error e, restored after each refit, so that D = (1 - 2e)^2 stays."""
     e = (1 - math.sqrt(cell["quality"])) / 2
     return {
-        "d": 3, "p_0": cell["p_0"], "n_samples": cell["n_samples"], "n_rounds": 25, "token_error": e,
+        "d": 3, "p_0": cell["p_0"], "n_samples": cell["n_samples"], "n_rounds": 20, "token_error": e,
         "restored_error": e, "reward": "r_e2e",
     }  # fmt: skip
 
@@ -268,7 +273,8 @@ def _with_errors(reward: str) -> Any:
 WITH_ERRORS = Claim(
     id="post_training.extinction_with_errors",
     statement=(
-        "When sampled chains are right with probability R, the long route is lost with probability exp(-a N p_0 R) under r_cot; "
+        "When sampled chains are right with probability R, the long route is lost with probability exp(-a N p_0 R) "
+        "under r_cot; "
         "under r_e2e with D held fixed, with exp(-N p_0 ((1+D)/2) s(1+D))."
     ),
     latex=r"P(\text{lost}) \to e^{-aNp_0R}\ (r_{cot}),\qquad e^{-Np_0\frac{1+D}{2}s(1+D)}\ (r_{e2e})",
@@ -370,10 +376,14 @@ def _budget_cells(lab: Lab) -> Iterator[Cell]:
 BUDGET = Claim(
     id="post_training.budget",
     statement=(
-        "Over n rounds a fixed N costs n/0.797 or more, but the cheapest plan shrinks N by ln 2 a round and costs at most "
+        "Over n rounds a fixed N costs n/0.797 or more, but the cheapest plan shrinks N by ln 2 a round and costs at "
+        "most "
         "2/(1 - ln 2) = 6.52, in units of ln(1/delta)/p_0: no factor log(1/p_0)."
     ),
-    latex=r"\min \frac{t_0}{s_0} \to \frac{2}{1-\ln 2},\qquad s_i = 1-e^{-\rho_i s_{i+1}},\quad t_i = 1+\tfrac{\rho_i}{2}t_{i+1},\quad \rho_i = \frac{2N_{i+1}}{N_i}",
+    latex=(
+        r"\min \frac{t_0}{s_0} \to \frac{2}{1-\ln 2},\qquad s_i = 1-e^{-\rho_i s_{i+1}},\quad t_i = "
+        r"1+\tfrac{\rho_i}{2}t_{i+1},\quad \rho_i = \frac{2N_{i+1}}{N_i}"
+    ),
     origin="derived",
     source="Galton-Watson process in varying environment",
     kind="exact",

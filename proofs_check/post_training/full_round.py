@@ -77,7 +77,8 @@ def _map_identity(lab: Lab) -> Iterator[Cell]:
 def _state_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "d": cell["d"], "p_0": 0.5, "n_samples": 4096, "n_rounds": 1, "first_token": cell["u"],
-        "stop_agree": cell["v"], "stop_disagree": cell["w"], "token_error": cell["token_error"], "reward": cell["reward"],
+        "stop_agree": cell["v"], "stop_disagree": cell["w"], "token_error": cell["token_error"],
+        "reward": cell["reward"],
     }  # fmt: skip
 
 
@@ -129,7 +130,8 @@ def _ignores_errors(u: Any, v: Any, w: Any, errors: Any, kind: str = "r_cot") ->
 FULL_ROUND = Claim(
     id="post_training.full_round",
     statement=(
-        "Off calibration a round multiplies the odds of going on after agreement by 2R under r_cot (and cleans the chain) and "
+        "Off calibration a round multiplies the odds of going on after agreement by 2R under r_cot (and cleans the "
+        "chain) and "
         "by 1 + D under r_e2e, R the probability of an exact chain and D the product of 1 - 2e over its steps."
     ),
     latex=r"c' = 2Rc\ (r_{cot}),\qquad c' = (1+D)\,c\ (r_{e2e}),\qquad R=\prod(1-e_l),\ D=\prod(1-2e_l)",
@@ -221,7 +223,7 @@ def _kept_long(data: Any, cell: Mapping[str, Any]) -> Counts:
 
 
 def _grows(theory: Any, cell: Mapping[str, Any]) -> tuple[float, float]:
-    """The kept share lies above p_0 = .3 where the odds grow, below where they fall; a tenth of the odds at least here."""
+    """The kept share lies above p_0 = .3 where the odds grow, and below where they fall."""
     growing = cell["reward"] == "r_e2e" or cell["token_error"] < theory.linear_model.critical_chain_error(cell["d"])
     return (0.3, 1.0) if growing else (0.0, 0.3)
 
@@ -267,7 +269,9 @@ GATE = Claim(
             },
         ),
     ),
-    remarks="A single bad round costs a factor 2R once, since r_cot cleans the chain; in finite samples it may be fatal.",
+    remarks=(
+        "A single bad round costs a factor 2R once, since r_cot cleans the chain; in finite samples it may be fatal."
+    ),
 )
 
 # ---------------------------------------------------------------- too early
@@ -311,7 +315,8 @@ def _generalised(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 EARLY = Claim(
     id="post_training.too_early_start",
     statement=(
-        "A start whose chains are right less than half of the time does not generalise under r_cot: kept chains are too few. "
+        "A start whose chains are right less than half of the time does not generalise under r_cot: kept chains are "
+        "too few. "
         "Under r_e2e the odds and the errors hardly move in a round, so answers may get longer without getting better."
     ),
     latex=r"R < \tfrac12:\ c' = 2Rc < c;\qquad D \ll 1:\ c' \approx c,\ e' \approx e",
@@ -387,7 +392,7 @@ def _critical_cells(lab: Lab) -> Iterator[Cell]:
 
 def _heat_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "d": cell["d"], "p_0": 0.4, "n_samples": 3000, "n_rounds": 8, "token_error": cell["token_error"],
+        "d": cell["d"], "p_0": 0.4, "n_samples": 2000, "n_rounds": 7, "token_error": cell["token_error"],
         "reward": "r_e2e", "temperature": cell["temperature"],
     }  # fmt: skip
 
@@ -402,10 +407,15 @@ def _wrong_side(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 HEAT = Claim(
     id="post_training.temperature_destroys_chains",
     statement=(
-        "Sampling at temperature tau under r_e2e, a chain with margin x goes to x/tau + artanh(tanh(x/tau)^(d-2)) <= 2x/tau. So "
-        "tau >= 2 destroys every chain, and 1 < tau < 2 does where the token error exceeds a critical one: .0049 at d = 20, tau = 1.3."
+        "Sampling at temperature tau under r_e2e, a chain with margin x goes to x/tau + artanh(tanh(x/tau)^(d-2)) <= "
+        "2x/tau. So "
+        "tau >= 2 destroys every chain, and 1 < tau < 2 does where the token error exceeds a critical one: .0049 at d "
+        "= 20, tau = 1.3."
     ),
-    latex=r"x' = \frac{x}{\tau} + \operatorname{artanh}\bigl(\tanh(x/\tau)^{d-2}\bigr) \le \frac{2x}{\tau},\qquad x = \operatorname{artanh}(1-2e)",
+    latex=(
+        r"x' = \frac{x}{\tau} + \operatorname{artanh}\bigl(\tanh(x/\tau)^{d-2}\bigr) \le \frac{2x}{\tau},\qquad x = "
+        r"\operatorname{artanh}(1-2e)"
+    ),
     origin="derived",
     source="the full round with v- = 1 and equal errors",
     kind="threshold",

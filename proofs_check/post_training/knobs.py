@@ -56,7 +56,8 @@ def _kept_long(data: Any, cell: Mapping[str, Any]) -> Counts:
 
 def _one_round(cell: Mapping[str, Any], **knobs: Any) -> dict[str, Any]:
     return {
-        "d": cell["d"], "p_0": cell["p_0"], "n_samples": 4096, "n_rounds": 1, "start_ridge": 1e-8, "n_prompts": 1, **knobs
+        "d": cell["d"], "p_0": cell["p_0"], "n_samples": 4096, "n_rounds": 1, "start_ridge": 1e-8, "n_prompts": 1,
+        **knobs,
     }  # fmt: skip
 
 
@@ -132,7 +133,10 @@ def _temperature_figure(result: ClaimResult) -> Figure:
 
 TEMPERATURE = Claim(
     id="post_training.temperature_map",
-    statement="At temperature tau (exact chain, v- = 1) a round takes the odds of going on to 2 c^(1/tau), those of x_1 to U^(1/tau) (1+2k)/(1+k), k = c^(1/tau).",
+    statement=(
+        "At temperature tau (exact chain, v- = 1) a round takes the odds of going on to 2 c^(1/tau), those of x_1 to "
+        "U^(1/tau) (1+2k)/(1+k), k = c^(1/tau)."
+    ),
     latex=r"c' = 2c^{1/\tau},\qquad U' = U^{1/\tau}\,\frac{1+2k}{1+k},\quad k = c^{1/\tau}",
     origin="derived",
     source="tempering divides logits by tau; then Bayes' rule",
@@ -158,11 +162,7 @@ TEMPERATURE = Claim(
         Mutant(
             "c' = 2c whatever the temperature",
             "hot samples are likelier to go on",
-            theory={
-                "post_training.go_on_round": lambda c, tau=1.0, factor=2.0: (
-                    factor * c * (1 if isinstance(c, sp.Expr) else 1)
-                )
-            },
+            theory={"post_training.go_on_round": lambda c, tau=1.0, factor=2.0: factor * c},
         ),
         Mutant(
             "c' = (3/2) c^(1/tau)",
@@ -219,8 +219,10 @@ def _saturated(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 FIXED_POINT = Claim(
     id="post_training.temperature_fixed_point",
     statement=(
-        "Above temperature 1 the odds of going on end at 2^(tau/(tau-1)) > 1, so greedy decoding generalises after about "
-        "log log(1/p_0) rounds, while the sampled long share saturates: .6113 at tau = 1.5, .3854 at 2.2, 1/4 in the limit."
+        "Above temperature 1 the odds of going on end at 2^(tau/(tau-1)) > 1, so greedy decoding generalises after "
+        "about "
+        "log log(1/p_0) rounds, while the sampled long share saturates: .6113 at tau = 1.5, .3854 at 2.2, 1/4 in the "
+        "limit."
     ),
     latex=r"c^* = 2^{\tau/(\tau-1)},\qquad n = \Bigl\lceil \frac{\ln(1-\ln c_0/\ln c^*)}{\ln\tau} \Bigr\rceil",
     origin="derived",
@@ -243,7 +245,7 @@ FIXED_POINT = Claim(
                 "n_samples": cell["n_samples"],
                 "n_rounds": 12,
                 "temperature": cell["temperature"],
-            },  # fmt: skip
+            },
             _saturated,
             1.5,
         ),
@@ -327,7 +329,7 @@ def _factor_share(theory: Any, cell: Mapping[str, Any]) -> float:
         cell["d"], cell["length_penalty"], cell["false_negative"], cell["false_positive"]
     )
     odds = float(kappa) * cell["p_0"] / (1 - cell["p_0"])
-    return odds / (1 + odds)
+    return float(odds / (1 + odds))
 
 
 _KNOB_CELLS = [
@@ -344,7 +346,8 @@ _KNOB_CELLS = [
 FACTORS = Claim(
     id="post_training.penalty_and_verifier",
     statement=(
-        "A length penalty e^(-beta (|y|-1)) and verifier errors multiply the odds by 2(1-mu)/(1-mu+nu) e^(-beta (d-1)): growth stops "
+        "A length penalty e^(-beta (|y|-1)) and verifier errors multiply the odds by 2(1-mu)/(1-mu+nu) e^(-beta "
+        "(d-1)): growth stops "
         "at beta* = ln 2/(d-1), and at 1 - mu = nu; kept short answers are wrong with probability nu/(1-mu+nu)."
     ),
     latex=r"\kappa = \frac{2(1-\mu)}{1-\mu+\nu}\,e^{-\beta(d-1)},\qquad \beta^* = \frac{\ln 2}{d-1}",
@@ -404,7 +407,7 @@ def _noisy_law(d: int, p: Fraction, eta: Fraction, emitted: bool) -> list[Outcom
         chain = prefix_parities(prompt)
         law.append(Outcome((1 - p) * weight, prompt, (chain[-1], 0)))
         for flips in product((False, True), repeat=d):
-            mass, y = p * weight, []
+            mass, y = p * weight, list[int]()
             for i, flip in enumerate(flips):
                 base = (y[-1] * prompt[i] if y else prompt[i]) if emitted else chain[i]
                 y.append(-base if flip else base)
@@ -447,7 +450,7 @@ def _noise_threshold(lab: Lab) -> Iterator[Cell]:
 
 
 def _off_noise(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
-    """Trained runs whose stop probability or chain error is more than .06 off; a ridge of .03 shifts them by .02 at most."""
+    """Trained runs whose stop probability or chain error is more than .06 off; ridge .03 shifts them by .02 at most."""
     shipped = theory.post_training.noisy_demonstrations(cell["d"], cell["p_cot"], cell["noise"], cell["kind"])
     stop = np.abs(data["stop_agree"].values[:, 0] - float(shipped.stop_agree))
     chain = np.abs(data["chain_error"].values[:, 0] - float(shipped.token_error))
@@ -457,11 +460,16 @@ def _off_noise(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 NOISE = Claim(
     id="post_training.noisy_demonstrations",
     statement=(
-        "With tokens of long demonstrations flipped at rate eta, the greedy threshold moves to 1/(3 - 2 eta); the linear model's "
-        "token error is eta if later tokens follow the flip, 2 eta (1-eta) if they follow the truth; the first factor is "
+        "With tokens of long demonstrations flipped at rate eta, the greedy threshold moves to 1/(3 - 2 eta); the "
+        "linear model's "
+        "token error is eta if later tokens follow the flip, 2 eta (1-eta) if they follow the truth; the first factor "
+        "is "
         "2(1-eta)(1-e)^(d-1) under r_cot and 1 + (1-2 eta)(1-2e)^(d-1) under r_e2e."
     ),
-    latex=r"p^* = \frac{1}{3-2\eta},\quad e = \eta \text{ or } 2\eta(1-\eta),\quad 2(1-\eta)(1-e)^{d-1},\quad 1+(1-2\eta)(1-2e)^{d-1}",
+    latex=(
+        r"p^* = \frac{1}{3-2\eta},\quad e = \eta \text{ or } 2\eta(1-\eta),\quad 2(1-\eta)(1-e)^{d-1},\quad "
+        r"1+(1-2\eta)(1-2e)^{d-1}"
+    ),
     origin="derived",
     source="the linear model reads y_(l-1)",
     kind="exact",
@@ -492,7 +500,7 @@ NOISE = Claim(
                 "ridge": {"first": 0.03, "stop": 0.03, "chain": 0.03},
                 "noise": cell["noise"],
                 "noise_kind": cell["kind"],
-            },  # fmt: skip
+            },
             _off_noise,
             2.5,
         ),
@@ -524,7 +532,7 @@ NOISE = Claim(
 
 
 def _leap_gradient(lab: Lab) -> Iterator[Cell]:
-    """Leaps of k signs, d = 6: with all weights 0 but the bias, every full-feature gradient vanishes, so that is the optimum."""
+    """Leaps of k signs, d = 6: with all weights 0 but the bias, every full-feature gradient vanishes: the optimum."""
     t = lab.theory.post_training
     d = 6
     for k in (2, 3):
@@ -576,11 +584,16 @@ def _guess_cells(lab: Lab) -> Iterator[Cell]:
 LEAPS = Claim(
     id="post_training.leaps",
     statement=(
-        "If the chain leaps k >= 2 signs at a time no feature of the linear model carries a signal: P(EOS) = 1 - p, threshold 1/2. "
-        "A calibrated learner that knows the leaps has threshold 1/3; one that also guesses the parity with advantage g goes on "
+        "If the chain leaps k >= 2 signs at a time no feature of the linear model carries a signal: P(EOS) = 1 - p, "
+        "threshold 1/2. "
+        "A calibrated learner that knows the leaps has threshold 1/3; one that also guesses the parity with advantage "
+        "g goes on "
         "somewhere from (1-g)/(3-g) and is right everywhere only from (1+g)/(3+g)."
     ),
-    latex=r"p^*_{\text{linear}} = \tfrac12,\qquad p^*_{\text{leap}} = \tfrac13,\qquad \frac{1-g}{3-g}\ (g \le \tfrac13),\quad \frac{1+g}{3+g}",
+    latex=(
+        r"p^*_{\text{linear}} = \tfrac12,\qquad p^*_{\text{leap}} = \tfrac13,\qquad \frac{1-g}{3-g}\ (g \le "
+        r"\tfrac13),\quad \frac{1+g}{3+g}"
+    ),
     origin="derived",
     source="y_(l-1) y_l is a product of k signs; posterior of the first two tokens",
     kind="threshold",
@@ -647,7 +660,8 @@ def _off_pool(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 POOL = Claim(
     id="post_training.fixed_pool",
     statement=(
-        "On one pool of n_pool prompts the short route is memorised: o_n = 2^n o_0 / prod_{k<n} (1 + k d/n_pool) while k d is small "
+        "On one pool of n_pool prompts the short route is memorised: o_n = 2^n o_0 / prod_{k<n} (1 + k d/n_pool) "
+        "while k d is small "
         "against n_pool, a loss of about exp(-d n^2/(2 n_pool))."
     ),
     latex=r"o_n = \frac{2^n o_0}{\prod_{k<n}(1 + kd/n_{pool})}",
@@ -670,7 +684,7 @@ POOL = Claim(
                 "start_ridge": 1e-7,
                 "ridge": {"first": 0.01, "stop": 0.02, "chain": 1e-3},
                 "n_pool": cell["n_pool"],
-            },  # fmt: skip
+            },
             _off_pool,
             90.0,
         ),

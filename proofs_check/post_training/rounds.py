@@ -195,7 +195,7 @@ ODDS = Claim(
             cost=0.6,
         ),
         rate_leg(
-            "runs whose odds leave the path in five rounds",
+            "runs whose odds leave the path in four rounds",
             "post_training.star",
             STAR_CELLS,
             star_parameters,
@@ -219,7 +219,8 @@ ODDS = Claim(
     ),
     figure=_rounds_figure,
     remarks=(
-        "Trained runs: every round trains from zero. Their odds of going on are compared with the doubled odds at the ridge "
+        "Trained runs: every round trains from zero. Their odds of going on are compared with the doubled odds at the "
+        "ridge "
         f"optimum of each round, and must stay within {LN_MARGIN} in logarithm, in at least 90 % of runs."
     ),
 )
@@ -255,7 +256,10 @@ def _reweighting_enumerated(lab: Lab) -> Iterator[Cell]:
 
 REWEIGHTING = Claim(
     id="post_training.reweighting",
-    statement="One round multiplies the weight of every type of response by its success probability: w_k becomes w_k s_k / sum.",
+    statement=(
+        "One round multiplies the weight of every type of response by its success probability: w_k becomes w_k s_k / "
+        "sum."
+    ),
     latex=r"w_k' = \frac{w_k s_k}{\sum_j w_j s_j}",
     origin="derived",
     source="Bayes' rule",
@@ -331,15 +335,17 @@ def _late_or_early(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarra
     """Runs not right on 95 % of prompts one round after the predicted one, or right on 75 % one round before."""
     n = theory.post_training.rounds_to_generalise(cell["p_0"])
     accuracy = data["greedy_accuracy"].values
-    before = accuracy[:, max(n - 2, 0)]
-    after = accuracy[:, min(n + 1, accuracy.shape[1] - 1)]
+    last = accuracy.shape[1] - 1
+    before = accuracy[:, min(max(n - 2, 0), last)]
+    after = accuracy[:, min(n + 1, last)]
     return np.asarray((after < 0.95) | (before > 0.75))
 
 
 GENERALISE = Claim(
     id="post_training.rounds_to_generalise",
     statement=(
-        "Greedy decoding is right on every prompt from the least n with 2^n >= (1-p_0)/(2 p_0) on, ties included; trained "
+        "Greedy decoding is right on every prompt from the least n with 2^n >= (1-p_0)/(2 p_0) on, ties included; "
+        "trained "
         "models succeed within one round of it in at least 90 % of runs."
     ),
     latex=r"n^* = \min\Bigl\{n \ge 0 : 2^n \ge \frac{1-p_0}{2p_0}\Bigr\}",
@@ -405,7 +411,9 @@ def _longer(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 
 LENGTHS = Claim(
     id="post_training.length_growth",
-    statement="Sampled answers have 1 + (d-1) p_n tokens on average after n rounds, growing from round to round up to d.",
+    statement=(
+        "Sampled answers have 1 + (d-1) p_n tokens on average after n rounds, growing from round to round up to d."
+    ),
     latex=r"\mathbb{E}\,|y|_n = 1 + (d-1)\,p_n",
     origin="derived",
     source="a long answer has d tokens, a short one 1",
@@ -528,7 +536,8 @@ ERRORS = Claim(
     id="post_training.error_propagation",
     statement=(
         "If every round errs by at most epsilon, the worst share after n rounds is a Moebius orbit with fixed points "
-        "((1-eps) -+ sqrt((1-eps)^2 - 4 eps))/2; to first order the worst error is E_n epsilon, about 2^(n+1) at first, peak "
+        "((1-eps) -+ sqrt((1-eps)^2 - 4 eps))/2; to first order the worst error is E_n epsilon, about 2^(n+1) at "
+        "first, peak "
         "near 1/(2 p_0), then down to 2. Growth is sure iff p_0 - epsilon exceeds the lower fixed point."
     ),
     latex=(
@@ -654,7 +663,10 @@ def _telescoped_cells(lab: Lab) -> Iterator[Cell]:
 
 TELESCOPED = Claim(
     id="post_training.error_bound_telescoped",
-    statement="If every round, the start included, errs by at most epsilon, the error after n rounds is at most (2^(n+1) - 1) epsilon.",
+    statement=(
+        "If every round, the start included, errs by at most epsilon, the error after n rounds is at most (2^(n+1) - "
+        "1) epsilon."
+    ),
     latex=r"|q_n - p_n| \le (2^{n+1}-1)\,\epsilon",
     origin="derived",
     source="e_n <= 2 e_(n-1) + epsilon",
@@ -681,7 +693,7 @@ TELESCOPED = Claim(
         "ratio": float(lab.theory.post_training.total_error_factor(1e-9, 8)) / (2**9 - 1),
         "interval": [float(lab.theory.post_training.total_error_factor(0.3, 8)) / (2**9 - 1), 1.0],
         "vacuous": [],
-        "detail": "first-order error over bound at n = 8: attained for p_0 -> 0, about 240 times too large at p_0 = 0.3",
+        "detail": "first-order error over bound at n = 8: attained for p_0 -> 0, 240 times too large at 0.3",
     },
 )
 

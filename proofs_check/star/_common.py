@@ -191,7 +191,7 @@ def _place(symbols: Iterable[sp.Symbol], turn: int = 0, box: Mapping[sp.Symbol, 
     point = {}
     for index, symbol in enumerate(sorted(symbols, key=str)):
         value = _POINTS[(index + turn) % len(_POINTS)]
-        if symbol == M:
+        if symbol == M or symbol.is_integer:
             value = sp.Integer(3 + turn)
         elif box is not None and symbol in box:
             low, high = map(sp.sympify, box[symbol])

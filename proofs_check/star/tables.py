@@ -26,7 +26,6 @@ from proofs_check.star._common import (
     refit_of_paths,
     symmetric_tables,
     theory,
-    witness_below_zero,
 )
 from proofs_check.verdicts import Cell
 
@@ -63,9 +62,7 @@ def _instances() -> list[tuple[Any, list[Fraction], dict[tuple[int, ...], Fracti
         weights = [F(1 + (index + s) % 4) for s in range(n_states)]
         start = [x / sum(weights) for x in weights]
         generator = np.random.default_rng(index)
-        reward = {
-            path: F(int(generator.integers(0, 4))) for path in law_of_paths(tables, lambda _: 1)
-        }
+        reward = {path: F(int(generator.integers(0, 4))) for path in law_of_paths(tables, lambda _: 1)}
         found.append((tables, start, reward, refit_of_paths(tables, law_of_paths(tables, reward.__getitem__, start))))
     return found
 
@@ -237,10 +234,7 @@ def _partial_cells(lab: Lab) -> Iterator[Cell]:
         for share in (F(1, 10), F(1, 2)):
             moved = t.fit_partially(array, share, start=law, reward=paid)
             literal = [
-                [
-                    [o + share * (x - o) for o, x in zip(old, new, strict=True)]
-                    for old, new in zip(a, b, strict=True)
-                ]
+                [[o + share * (x - o) for o, x in zip(old, new, strict=True)] for old, new in zip(a, b, strict=True)]
                 for a, b in zip(tables, rows, strict=True)
             ]
             later = sum(law_of_paths(literal, reward.__getitem__, start).values())
@@ -265,17 +259,18 @@ PARTIAL = Claim(
             "going away from the refit by the same share is as good",
             "J falls there",
             theory={
-                "star.fit_partially": lambda tables, share, **k: theory().fit_partially(tables, 1, **k)
-                * (1 + share)
-                - np.asarray(tables) * 0
+                "star.fit_partially": lambda tables, share, **k: (
+                    theory().fit_partially(tables, 1, **k) * (1 + share) - np.asarray(tables) * 0
+                )
             },
         ),
         Mutant(
             "the share is c^2",
             "another table",
             theory={
-                "star.fit_partially": lambda tables, share, **k: np.asarray(tables) * (1 - share)
-                + theory().refit(tables, **k) * share**2
+                "star.fit_partially": lambda tables, share, **k: (
+                    np.asarray(tables) * (1 - share) + theory().refit(tables, **k) * share**2
+                )
             },
         ),
     ),
@@ -325,7 +320,7 @@ TWO_STATES = Claim(
     kind="property",
     domain=Domain({"n_steps": Integer(1), "n_states": Integer(2, 2)}),
     evidence=(
-        Exact("identity", "J in symbols for N = 1, 2, 3", _two_state_identity, scope="box"),
+        Exact("identity", "J in symbols for N = 1, 2, 3", _two_state_identity, scope="cells"),
         Exact("enumeration", "limits of random tables", _two_state_ends, scope="cells"),
     ),
     mutants=(
@@ -388,8 +383,8 @@ def _doubling_cells(lab: Lab) -> Iterator[Cell]:
 DOUBLING = Claim(
     id="star.two_steps_double_every_log_ratio",
     statement=(
-        "With N = 2 the kept masses X_ij = T_1(i,j) T_2(j,i) obey X' = X^2/(row sum x column sum), so the log-weight of "
-        "every permutation against the identity doubles each round; for equal deltas L_t = 2^t L_0."
+        "With N = 2 the kept masses X_ij = T_1(i,j) T_2(j,i) obey X' = X^2/(row sum x column sum), so the log-weight "
+        "of every permutation against the identity doubles each round; for equal deltas L_t = 2^t L_0."
     ),
     latex=r"X_{ij}' = \frac{X_{ij}^2}{\sum_k X_{ik} \sum_k X_{kj}}, \qquad L_t = 2^t L_0",
     origin="derived",
@@ -405,21 +400,28 @@ DOUBLING = Claim(
             "X' = X^2/J",
             "rows are normalised one by one",
             theory={
-                "star.two_step_weights_update": lambda weights: np.asarray(weights) ** 2
-                / np.add.reduce(np.asarray(weights), axis=None)
+                "star.two_step_weights_update": lambda weights: (
+                    np.asarray(weights) ** 2 / np.add.reduce(np.asarray(weights), axis=None)
+                )
             },
         ),
         Mutant(
             "X' = X^3/(row sum x column sum)^2",
             "that would treble log-ratios",
             theory={
-                "star.two_step_weights_update": lambda weights: theory().two_step_weights_update(weights)
-                * theory().two_step_weights_update(weights)
-                / np.asarray(weights)
+                "star.two_step_weights_update": lambda weights: (
+                    theory().two_step_weights_update(weights)
+                    * theory().two_step_weights_update(weights)
+                    / np.asarray(weights)
+                )
             },
         ),
     ),
 )
+
+
+def _answers(goal: list[int]) -> Callable[[tuple[int, ...]], int]:
+    return lambda path: int(path[-1] == goal[path[0]])
 
 
 def _maps_cells(lab: Lab) -> Iterator[Cell]:
@@ -437,7 +439,8 @@ def _maps_cells(lab: Lab) -> Iterator[Cell]:
             return here
 
         tables = symmetric_tables(delta, n_states, maps)
-        law = law_of_paths(tables, lambda path, to=image: int(path[-1] == to(path[0])))
+        answers = [image(s) for s in range(n_states)]
+        law = law_of_paths(tables, _answers(answers))
         where = {"n_states": n_states, "n_steps": len(maps), "maps": str(maps)}
         yield lab.equal(where, sum(law.values()), lab.theory.star.map_accuracy(list(delta), maps))
 
@@ -459,14 +462,16 @@ def _maps_identity(lab: Lab) -> Iterator[Cell]:
 
 MAPS = Claim(
     id="star.accuracy_around_maps",
-    statement="Around arbitrary maps the first accuracy is Pi plus, for the last step that guesses, its collision chance.",
+    statement=(
+        "Around arbitrary maps the first accuracy is Pi plus, for the last step that guesses, its collision chance."
+    ),
     latex=r"J = \Pi + \sum_m (1-\delta_m) \prod_{k>m} \delta_k\; c_m",
     origin="derived",
     source=DERIVED,
     kind="exact",
     domain=Domain({"n_steps": STEPS, "n_states": STATES}),
     evidence=(
-        Exact("identity", "the split by the last guessing step", _maps_identity, scope="box"),
+        Exact("identity", "the split by the last guessing step", _maps_identity, scope="cells"),
         Exact("enumeration", "all paths around maps that merge states", _maps_cells, scope="cells"),
     ),
     mutants=(
@@ -513,15 +518,15 @@ def _float_tables(name: str) -> tuple[Any, ...]:
 def _run_leg(name: str, rounds: int) -> Simulation:
     tables = _float_tables(name)
     return Simulation(
-        "runs of 30 000 trajectories a round that end above J = .9",
+        "runs of 2000 trajectories a round that end above J = .9",
         "star.simulate_tables",
         cells=({"n_states": len(tables[0]), "n_steps": len(tables)},),
-        parameters=lambda cell: {"tables": tables, "n_trajectories": 30_000, "n_rounds": rounds},
+        parameters=lambda cell: {"tables": tables, "n_trajectories": 2000, "n_rounds": rounds},
         extract=lambda data, cell: Counts(int((data["accuracy"].values[:, -1] > 0.9).sum()), data.sizes["replicate"]),
         predict=lambda t, cell: (0.9 * float(max(t.star.limit([0.5, 0.5], 3))), 1.0),
         compare="lower",
         resolution=0.05,
-        planned_n=32,
+        planned_n=96,
         looks=1,
         cost=0.5,
     )
@@ -626,7 +631,9 @@ SHARE_FALLS = Claim(
     expected="fails",
     repaired_by="star.right_share_never_falls",
     evidence=(
-        Exact("enumeration", "R before and after a round, all paths in rationals", _share_falls, scope="cells", cost=0.2),
+        Exact(
+            "enumeration", "R before and after a round, all paths in rationals", _share_falls, scope="cells", cost=0.2
+        ),
         Exact("enumeration", "the same from products of tables", _share_falls_shipped, scope="cells"),
     ),
     mutants=(
@@ -761,8 +768,9 @@ STRICT_TWO = Claim(
             "the same without the square in the masses' map",
             "then masses are only balanced and nothing is selected",
             theory={
-                "star.two_step_weights_update": lambda weights: weights
-                / np.maximum(weights.sum(axis=1)[:, None], 1e-300)
+                "star.two_step_weights_update": lambda weights: (
+                    weights / np.maximum(weights.sum(axis=1)[:, None], 1e-300)
+                )
             },
         ),
         Mutant(

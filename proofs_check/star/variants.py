@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.certificates import Proof
+from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.samples import Counts
@@ -22,7 +22,6 @@ from proofs_check.star._common import (
     CHAINS,
     DERIVED,
     PI,
-    SINGLE,
     STATES,
     STEPS,
     D,
@@ -36,7 +35,6 @@ from proofs_check.star._common import (
     right_steps,
     single_leg,
     symmetric_tables,
-    text,
     theory,
     witness_below_zero,
 )
@@ -108,7 +106,9 @@ def _scale_of_two(false_negative: Any, false_positive: Any, n_states: Any) -> An
 
 NOISE = Claim(
     id="star.noisy_verifier",
-    statement="A verifier with false negatives mu and false positives nu scales the evidence of the clean map by kappa.",
+    statement=(
+        "A verifier with false negatives mu and false positives nu scales the evidence of the clean map by kappa."
+    ),
     latex=r"r(\delta_n') = r(\delta_n)\, r(\kappa \Pi_{-n}), \qquad \kappa = \frac{1-\mu-\nu}{1-\mu+(M-1)\nu}",
     origin="derived",
     source=DERIVED,
@@ -235,13 +235,14 @@ NOISE_SIGN = Claim(
 def _temper_identity(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.star
     where = {"n_states": "any"}
-    for power in (2, 3):
-        cold = t.temper(D, M, sp.Rational(1, power))
-        yield identity(
-            lab, where, t.odds(cold, M), t.odds(D, M) ** power, f"tau = 1/{power}: odds to the power {power}"
-        )
-        hot = sp.cancel(t.odds(t.temper(D, M, sp.Integer(power)), M))
-        yield identity(lab, where, hot**power, t.odds(D, M), f"tau = {power}: the root of the odds")
+    cold = t.temper(D, M, sp.Rational(1, 2))
+    yield identity(lab, where, t.odds(cold, M), t.odds(D, M) ** 2, "tau = 1/2: the square of the odds")
+    hot = sp.cancel(t.odds(t.temper(D, M, sp.Integer(2)), M))
+    yield identity(lab, where, hot**2, t.odds(D, M), "tau = 2: the root of the odds")
+    ratio = sp.Symbol("L", positive=True)
+    tau = sp.Symbol("tau", positive=True)
+    shown = t.odds(t.from_log_ratio(ratio / tau, M), M)
+    yield lab.true(where, is_zero(shown - sp.exp(ratio / tau)), "any tau: a log-ratio L/tau has odds e^(L/tau)")
 
 
 def _cold_tables(tables: Sequence[Any], power: int) -> list[Any]:
@@ -283,7 +284,7 @@ TEMPER = Claim(
     domain=Domain({"n_states": STATES, "delta": Real(0, 1), "temperature": Real(0.05, 20, meaning="temperature tau")}),
     functions=("star.temper",),
     evidence=(
-        Exact("identity", "integer powers of the odds, M a symbol", _temper_identity),
+        Exact("identity", "log-ratios over tau, and tau = 1/2, 2, M a symbol", _temper_identity),
         Exact("enumeration", "rows of all paths at tau = 1/2, 1/3", _temper_cells, scope="cells"),
         single_leg(
             "right first steps of trajectories kept at tau = 1/2",
@@ -356,7 +357,7 @@ COLD_CLAIM = Claim(
     ),
     mutants=(
         Mutant(
-            "a round loses the evidence it gained",
+            "a round halves the deltas, and log-ratios hardly grow",
             "evidence is non-negative above guessing",
             theory={
                 "star.update": lambda delta, n_states: np.asarray(delta) / 2,
@@ -425,8 +426,8 @@ HOT = Claim(
     ),
     mutants=(
         Mutant(
-            "the evidence for a step includes its own delta's square root",
-            "then a round could raise the log-ratio by more than it had",
+            "a round at temperature 2 raises every log-ratio by a tenth",
+            "halving log-ratios costs more than the evidence of the others brings",
             theory={
                 "star.update": lambda delta, n_states: 1 - (1 - np.asarray(delta)) / 1000,
                 "star.update_log_ratio": lambda value, n_states, **k: value + 0.1,
@@ -454,7 +455,7 @@ def _threshold_proof(lab: Lab) -> Iterator[Cell]:
     """f(y)/y rises strictly from 0 to 1, step by step; theory.star.temperature_threshold gives the argument."""
     t = lab.theory.star
     value = sp.log(t.odds(D, M))
-    for n_steps in (3, 5):
+    for n_steps in (3, 4):
         rest = D ** (n_steps - 1)
         where = {"n_steps": n_steps, "n_states": "any"}
         yield identity(lab, where, sp.exp(t.evidence(value, n_steps, M)), t.odds(rest, M), "f = l(d^(N-1))")
@@ -786,6 +787,10 @@ def _uniform_identity(lab: Lab) -> Iterator[Cell]:
     mixed = right * clean / (right + H * (1 - right))
     found = t.uniform_hint_update([D, PI], M, H)[0]
     yield identity(lab, ANY, found, mixed, "clean rows and uniform rows in proportion J : h(1-J)")
+
+
+def _barrier_identity(lab: Lab) -> Iterator[Cell]:
+    t = lab.theory.star
     for n_steps in (2, 3, 5):
         change = t.uniform_hint_update([D] * n_steps, M, H)[0] - D
         scale = D * (1 + (M - 1) * D**n_steps + H * (M - 1) * (1 - D**n_steps)) ** -1
@@ -806,21 +811,21 @@ def _uniform_cells(lab: Lab) -> Iterator[Cell]:
         for n, d in enumerate(after):
             where = {**chain_name(delta, n_states), "hint": str(hint), "step": n + 1}
             yield lab.equal(where, (n_states * rows[n][0][0] - 1) / (n_states - 1), d)
-    for n_steps, n_states, hint, barrier in (
+    for n_steps, n_states, share, barrier in (
         (3, 8, 0.1, 0.310),
         (3, 64, 0.1, 0.383),
         (2, 8, 0.1, 0.0),
         (3, 8, 1.0, 1.0),
     ):
-        where = {"n_steps": n_steps, "n_states": n_states, "hint": hint}
-        yield lab.close(where, t.hint_barrier(n_steps, n_states, hint), barrier, 5.1e-4, "barrier to three digits")
+        where = {"n_steps": n_steps, "n_states": n_states, "hint": share}
+        yield lab.close(where, t.hint_barrier(n_steps, n_states, share), barrier, 5.1e-4, "barrier to three digits")
 
 
 UNIFORM_HINTS = Claim(
     id="star.uniform_hints",
     statement=(
-        "Hinted paths that are uniform among those ending right mix guessing into every row: the truth attracts only if "
-        "h N (M-1) < M, and for N >= 3 there is a barrier below it."
+        "Hinted paths that are uniform among those ending right mix guessing into every row: the truth attracts only "
+        "if h N (M-1) < M, and for N >= 3 there is a barrier below it."
     ),
     latex=r"\delta' = \frac{J\,F(\delta)}{J + h(1-J)}, \qquad \epsilon' \sim \frac{hN(M-1)}{M}\,\epsilon",
     origin="derived",
@@ -828,7 +833,8 @@ UNIFORM_HINTS = Claim(
     kind="exact",
     domain=CHAIN,
     evidence=(
-        Exact("identity", "map, barrier polynomial and end in symbols", _uniform_identity, cost=0.5),
+        Exact("identity", "the map, Pi_(-n), M and h symbols", _uniform_identity),
+        Exact("identity", "barrier polynomial and end for N = 2, 3, 5", _barrier_identity, scope="cells", cost=0.4),
         Exact("enumeration", "all kept and hinted paths", _uniform_cells, scope="cells"),
         single_leg(
             "right first steps with uniform hints, h = 1/2",
@@ -884,28 +890,32 @@ def _hint_tables() -> list[tuple[Any, list[Fraction], Fraction]]:
     return found
 
 
+def _by_prompt(weights: Mapping[int, Fraction]) -> Any:
+    return lambda path: weights[path[0]] if path[0] == path[-1] else 0
+
+
 def _potential_cells(lab: Lab) -> Iterator[Cell]:
     t = lab.theory.star
     for index, (tables, start, hint) in enumerate(_hint_tables()):
         array = np.array(tables, dtype=object)
         law = np.array(start, dtype=object)
-        right = [x for x in _prompt(tables)]
+        right = _prompt(tables)
         weights = {s: (hint + (1 - hint) * right[s]) / right[s] for s in range(len(right))}
-        paths = law_of_paths(tables, lambda path, w=weights: w[path[0]] if path[0] == path[-1] else 0, start)
+        paths = law_of_paths(tables, _by_prompt(weights), start)
         rows = refit_of_paths(tables, paths)
         where = {"n_states": len(right), "n_steps": len(tables), "table": index, "hint": str(hint)}
         yield lab.true(where, t.hinted_refit(array, hint, start=law).tolist() == rows, "rows of all hinted paths")
         later = _prompt(rows)
 
-        def value(each: list[Any], h: Fraction = hint, s: list[Fraction] = start) -> float:
-            return sum(
-                float(p) * (float(h) * math.log(x) + float(1 - h) * float(x)) for p, x in zip(s, each, strict=True)
-            )
-
         before = float(t.hint_potential(array, hint, start=law))
         # The sum has a handful of terms below 10: rounding stays below 1e-13.
-        yield lab.close(where, value(right), before, 1e-13, "the potential")
-        yield lab.at_most(where, before, value(later) + 1e-13, "it does not fall")
+        yield lab.close(where, _potential(right, hint, start), before, 1e-13, "the potential")
+        yield lab.at_most(where, before, _potential(later, hint, start) + 1e-13, "it does not fall")
+
+
+def _potential(each: Sequence[Any], hint: Fraction, start: Sequence[Fraction]) -> float:
+    terms = (float(p) * (float(hint) * math.log(x) + float((1 - hint) * x)) for p, x in zip(start, each, strict=True))
+    return sum(terms)
 
 
 def _prompt(tables: Any) -> list[Any]:

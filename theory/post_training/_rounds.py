@@ -676,7 +676,7 @@ def go_on_odds_with_ridge(p_0: Any, n_rounds: int, ridge: Any, chain_right: Any 
     Examples
     --------
     >>> round(go_on_odds_with_ridge(0.1, 2, 1e-9), 6), round(go_on_odds_with_ridge(0.1, 2, 0.05), 2)
-    (0.888889, 0.98)
+    (0.888889, 1.01)
     """
     p = real("p_0", p_0, 0, 1, open_low=True, open_high=True)
     n = integer("n_rounds", n_rounds, 0, 1000)
