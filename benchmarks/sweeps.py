@@ -77,17 +77,16 @@ def large(folder: Path, cells: int) -> None:
     seconds = timed(sweep, path)
     store = Path(f"{path}.cells").stat().st_size
     code = (
-        f"import time, xarray, resource\nt = time.perf_counter()\nd = xarray.open_dataset({str(path)!r})\n"
-        "a = time.perf_counter() - t\nd.load()\nprint(f'opened in {a:.3f} s, loaded in {time.perf_counter() - t:.3f} s')"
+        f"import time, xarray\nt = time.perf_counter()\nd = xarray.open_dataset({str(path)!r})\n"
+        "a = time.perf_counter() - t\nd.load()\n"
+        "print(f'opened in {a:.3f} s, loaded in {time.perf_counter() - t:.3f} s')"
     )
     opened = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{cells} cells in {seconds:.1f} s: file {path.stat().st_size / 1e6:.1f} MB, cells {store / 1e6:.1f} MB, {opened}; "
-        f"peak memory {peak:.0f} MB"
-    )
+    sizes = f"file {path.stat().st_size / 1e6:.1f} MB, cells {store / 1e6:.1f} MB"
+    print(f"{cells} cells in {seconds:.1f} s: {sizes}, {opened}; peak memory {peak:.0f} MB")
     begin = time.perf_counter()
     run_sweep(sweep, Order(path), Reporter(), path)
     print(f"  looked up and written again in {time.perf_counter() - begin:.1f} s")

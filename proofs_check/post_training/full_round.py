@@ -392,16 +392,16 @@ def _critical_cells(lab: Lab) -> Iterator[Cell]:
 
 def _heat_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "d": cell["d"], "p_0": 0.4, "n_samples": 2000, "n_rounds": 7, "token_error": cell["token_error"],
+        "d": cell["d"], "p_0": 0.4, "n_samples": 2000, "n_rounds": 8, "token_error": cell["token_error"],
         "reward": "r_e2e", "temperature": cell["temperature"],
     }  # fmt: skip
 
 
 def _wrong_side(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
-    """Runs whose last model does not err as the critical error says: hopeless (above .3) or clean (below .01)."""
+    """Runs whose last model errs otherwise than the critical error says: above .1 by then, or below .01."""
     dies = cell["token_error"] > theory.post_training.critical_token_error(cell["d"], cell["temperature"])
     final = data["chain_error"].values[:, -1]
-    return np.asarray(final < 0.3 if dies else final > 0.01)
+    return np.asarray(final < 0.1 if dies else final > 0.01)
 
 
 HEAT = Claim(
