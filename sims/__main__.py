@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import tempfile
@@ -226,8 +227,10 @@ def run(
     except ValueError:  # not the main thread
         before = None
     try:
-        with tempfile.TemporaryDirectory(prefix="cotbounds-") as folder:
-            target = Path(folder) / "sweep.nc" if order.out is None else order.out
+        with contextlib.ExitStack() as stack:  # no folder that a kill would leave behind, where none is needed
+            target = order.out
+            if target is None:
+                target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotbounds-"))) / "sweep.nc"
             summary = _run(sweep, order, reporter, target)
             if not dry_run:
                 _finish(sweep, order, summary, target, quiet=quiet, json=json)

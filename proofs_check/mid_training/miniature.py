@@ -481,9 +481,9 @@ def _race_uniform(lab: Lab) -> Iterator[Cell]:
         # 13 starts x 36 goals share 20 000 strings, m each: -ln of a share is biased by 1/(2m) and spread by 1/sqrt(m)
         m = 20_000 / (13 * 36)
         allowed = 1 / m + 5 / math.sqrt(m * data.attrs["n_goals"])
-        yield lab.close(
-            {"world": i, "start": "full_context"}, control, math.log(36), allowed, "4 x 3 x 3 goals from each start"
-        )
+        # skills with a common fixed point type equal strings, so goals can only become fewer
+        detail = f"{control:.3f} nats; 4 x 3 x 3 goals from each start, fewer where skills share a fixed point"
+        yield lab.at_most({"world": i, "start": "full_context"}, control, math.log(36) + allowed, detail)
 
 
 def _race_order(lab: Lab) -> Iterator[Cell]:
@@ -546,9 +546,9 @@ RACE = Claim(
         "Goals of three skills cost L ln b nats of uniform exploration: 30.8 for tokens, 4.16 for four macros, 9.53 "
         "with "
         "durations 1 to 6, 15.1 with all 156 maps; soft priors lie between, and the full-context control on clean text "
-        "is ahead of macros, at ln 36 = 3.58, since it also learns that skills never repeat at once."
+        "is ahead of macros, at ln 36 = 3.58 or less, since it also learns that skills never repeat at once."
     ),
-    latex=r"\ln 36 \approx c_{\text{full context}} < 3\ln 4 = c_{\text{macros}} < c_{\text{soft prior}} < "
+    latex=r"c_{\text{full context}} \le \ln 36 < 3\ln 4 = c_{\text{macros}} < c_{\text{soft prior}} < "
     r"c_{n\text{-gram}} < 12\ln 13 = c_{\text{tokens}}",
     origin="derived",
     source=f"miniature of {PAPER} (reinforcement learning after mid-training); rule: the order in every world",

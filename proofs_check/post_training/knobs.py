@@ -224,7 +224,7 @@ FIXED_POINT = Claim(
         "log log(1/p_0) rounds, while the sampled long share saturates: .6113 at tau = 1.5, .3854 at 2.2, 1/4 in the "
         "limit."
     ),
-    latex=r"c^* = 2^{\tau/(\tau-1)},\qquad n = \Bigl\lceil \frac{\ln(1-\ln c_0/\ln c^*)}{\ln\tau} \Bigr\rceil",
+    latex=r"c^* = 2^{\tau/(\tau-1)},\qquad n = \left\lceil \frac{\ln(1-\ln c_0/\ln c^*)}{\ln\tau} \right\rceil",
     origin="derived",
     source="ln c' = ln 2 + (ln c)/tau is affine",
     kind="exact",

@@ -348,7 +348,7 @@ GENERALISE = Claim(
         "trained "
         "models succeed within one round of it in at least 90 % of runs."
     ),
-    latex=r"n^* = \min\Bigl\{n \ge 0 : 2^n \ge \frac{1-p_0}{2p_0}\Bigr\}",
+    latex=r"n^* = \min\left\{n \ge 0 : 2^n \ge \frac{1-p_0}{2p_0}\right\}",
     origin="derived",
     source=f"p_n >= 1/3; {PAPER}, Theorem 2, gives the order log((1-p_0)/p_0)",
     kind="threshold",

@@ -336,9 +336,9 @@ RULE = (
 )
 RULE_FULL = (
     *RULE,
-    {"n_steps": 3, "n_states": 8, "delta": 0.1, "rounds": 300, "K": 24_000},
-    {"n_steps": 2, "n_states": 16, "delta": 0.3, "rounds": 60, "K": 2500},
-    {"n_steps": 4, "n_states": 4, "delta": 0.3, "rounds": 200, "K": 1900},
+    {"n_steps": 3, "n_states": 8, "delta": 0.1, "rounds": 40, "K": 24_000},
+    {"n_steps": 2, "n_states": 16, "delta": 0.3, "rounds": 60, "K": 1000},
+    {"n_steps": 4, "n_states": 4, "delta": 0.3, "rounds": 60, "K": 1900},
     {"n_steps": 5, "n_states": 2, "delta": 0.5, "rounds": 200, "K": 240},
 )
 LOSS = 0.05

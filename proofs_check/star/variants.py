@@ -346,7 +346,7 @@ COLD_CLAIM = Claim(
         "Temperature below 1 multiplies log-odds by 1/tau a round even without evidence: at most "
         "log(L*/L_0)/log(1/tau) rounds in the symmetric family."
     ),
-    latex=r"L_n' \ge L_n/\tau, \qquad W \le \Bigl\lceil \frac{\log(L^*/L_0)}{\log(1/\tau)} \Bigr\rceil",
+    latex=r"L_n' \ge L_n/\tau, \qquad W \le \left\lceil \frac{\log(L^*/L_0)}{\log(1/\tau)} \right\rceil",
     origin="derived",
     source=DERIVED,
     kind="upper",
