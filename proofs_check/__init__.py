@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from proofs_check.claims import Claim, Exact, Mutant, Simulation, find
     from proofs_check.domains import Domain, Integer, Real
     from proofs_check.report import Report, assert_holds, check
-    from proofs_check.samples import Counts, Means, Variances
+    from proofs_check.samples import Counts, Means, Medians, Variances
     from proofs_check.verdicts import Cell, Interval, Verdict
 
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ _HOMES = {
     "claims": ("Claim", "Exact", "Mutant", "Simulation", "find"),
     "domains": ("Domain", "Integer", "Real"),
     "report": ("Report", "assert_holds", "check"),
-    "samples": ("Counts", "Means", "Variances"),
+    "samples": ("Counts", "Means", "Medians", "Variances"),
     "verdicts": ("Cell", "Interval", "Verdict"),
 }
 
@@ -35,6 +35,7 @@ __all__ = [
     "Integer",
     "Interval",
     "Means",
+    "Medians",
     "Mutant",
     "Real",
     "Report",

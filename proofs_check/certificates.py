@@ -349,9 +349,7 @@ def counterexample(
     """
     from flint import arb, ctx, fmpq
 
-    before = ctx.dps
-    ctx.dps = digits
-    try:
+    with ctx.workdps(digits):
         for point in points:
             balls = {
                 k: arb(fmpq(int(v.numerator), int(v.denominator))) if hasattr(v, "numerator") else arb(v)
@@ -360,6 +358,4 @@ def counterexample(
             found = margin(**balls)
             if any(ball < 0 for ball in (found if isinstance(found, (list, tuple)) else [found])):
                 return {k: str(v) for k, v in point.items()}
-    finally:
-        ctx.dps = before
     return None

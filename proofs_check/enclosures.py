@@ -1,4 +1,4 @@
-"""Inequalities on a compact box by ball arithmetic and subdivision.
+"""Inequalities on a compact box, and roots, by ball arithmetic and subdivision.
 
 A box is cut in two along its relatively widest side until the ball of the margin is
 certainly non-negative on every piece, or a piece is certainly negative, or the budget of
@@ -82,9 +82,7 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
     box = {name: (Fraction(low), Fraction(high)) for name, (low, high) in box.items()}
     if not box or any(low > high for low, high in box.values()):
         raise ValueError(f"box must hold closed intervals [low, high], got {box}")
-    before = ctx.prec
-    ctx.prec = precision
-    try:
+    with ctx.workprec(precision):
         waiting = deque([dict(box)])
         proved = 0
         looked = 0
@@ -111,8 +109,6 @@ def enclose(margin: Callable[..., Any], box: Box, budget: int = 20_000, precisio
             middle = (low + high) / 2
             waiting += [{**piece, name: (low, middle)}, {**piece, name: (middle, high)}]
         return Enclosure(proved, 0, None)
-    finally:
-        ctx.prec = before
 
 
 def enclose_root(residual: Callable[[Any], Any], low: Any, high: Any, bits: int = 100) -> Any:

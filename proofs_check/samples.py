@@ -2,7 +2,8 @@
 
 A sample grows look by look and turns into an interval at a given error probability: counts
 through Clopper and Pearson, bounded values through bounds that need no distribution, other
-values through Student's t where enough of them tame the skewness.
+values through Student's t where enough of them tame the skewness, medians through order
+statistics.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from proofs_check.verdicts import Interval
 
-__all__ = ["Counts", "Means", "Sample", "Variances"]
+__all__ = ["Counts", "Means", "Medians", "Sample", "Variances"]
 
 
 class Sample(Protocol):
@@ -116,6 +117,41 @@ class Means:
         if float(np.ptp(self.values)) == 0.0 or not student_t_applies(self.values, alpha):
             return Interval(-math.inf, math.inf)
         return Interval(*map(float, student_t(self.values, alpha)))
+
+
+@dataclass(frozen=True, eq=False)
+class Medians:
+    """Independent values of one law whose median is meant.
+
+    Examples
+    --------
+    >>> (Medians(np.array([3.0, 1.0])) + Medians(np.array([2.0]))).estimate
+    2.0
+    """
+
+    values: np.ndarray
+    level_kind: ClassVar[str] = "exact"
+
+    def __add__(self, other: Sample) -> Medians:
+        if not isinstance(other, Medians):
+            return NotImplemented
+        return Medians(np.concatenate([self.values, other.values]))
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.values.size)
+
+    @property
+    def estimate(self) -> float:
+        """Sample median."""
+        return float(np.median(self.values))
+
+    def interval(self, alpha: float) -> Interval:
+        """Interval between two order statistics, whatever the law; unbounded where too few values allow none."""
+        from sims.intervals import quantile_interval
+
+        return Interval(*map(float, quantile_interval(self.values, 0.5, alpha)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,18 @@ def test_paths_are_those_of_the_literal_round() -> None:
         assert oracle.one_round(tables, start, oracle.is_right(maps))[:2] == (total, rows)
 
 
-@pytest.mark.parametrize("name", ["star.accuracy", "star.published_curves", "star.trajectories_for_a_run"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "star.accuracy",
+        "star.closed_update",
+        "star.rounds_by_integral",
+        "star.published_curves",
+        "star.single_temperature_threshold",
+        "star.one_round_loss",
+        "star.trajectories_for_a_run",
+    ],
+)
 def test_figures_draw_lines_and_points(name: str) -> None:
     from proofs_check.claims import find
     from proofs_check.runner import ClaimResult
@@ -66,3 +77,41 @@ def test_figures_draw_lines_and_points(name: str) -> None:
     assert axes.containers
     assert axes.get_xlabel()
     figure.canvas.draw()
+
+
+def test_every_bound_says_how_much_of_it_is_used() -> None:
+    from proofs_check.claims import load
+
+    bounds = [claim for claim in load("star") if claim.kind in ("upper", "lower")]
+    assert len(bounds) >= 5
+    assert [claim.id for claim in bounds if claim.tightness is None] == []
+
+
+def test_the_use_of_a_bound_is_that_of_its_tightest_cell() -> None:
+    from types import SimpleNamespace
+
+    from proofs_check.lab import Lab
+    from proofs_check.samples import Counts
+    from proofs_check.star._common import share_over_bound
+
+    def measured(seeds: range, hits: int) -> SimpleNamespace:
+        return SimpleNamespace(hits=hits, runs=len(seeds))
+
+    used = share_over_bound(
+        "hits over the bound",
+        measured,
+        lambda profile: [
+            {"delta": (0.5, 0.25), "hits": hits, "limit": limit} for hits, limit in ((2, 0.5), (3, 0.6), (9, 1.0))
+        ],
+        lambda cell: {"hits": cell["hits"]},
+        lambda data, cell: Counts(data.hits, data.runs),
+        lambda star, cell: cell["limit"],
+        10,
+    )(Lab())
+    low, high = Counts(3, 10).interval(1e-6)
+    assert used["ratio"] == 0.3 / 0.6
+    assert used["interval"] == [low / 0.6, high / 0.6]
+    assert used["vacuous"] == [{"delta": "0.5, 0.25", "hits": 9, "limit": 1.0}]
+    assert used["detail"] == (
+        "hits over the bound; from 0.4 to 0.5 over 2 cells, largest at delta = 0.5, 0.25, hits = 3, limit = 0.6"
+    )

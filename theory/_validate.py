@@ -1,4 +1,4 @@
-"""Checks at the public edge of :mod:`theory`.
+"""Checks of the arguments that public functions of :mod:`theory` are given.
 
 Closed forms accept floats, arrays, :class:`fractions.Fraction`, SymPy expressions
 and Arb balls. A check returns the value in the form the formula works with, or raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = [
     "P_COT",
     "RIDGE",
     "P",
+    "closed_forms",
     "design",
     "newton_optimum",
     "one_logarithm",
@@ -29,6 +30,7 @@ __all__ = [
     "ridge_grid",
     "share_grid",
     "split_logarithms",
+    "two_heads",
 ]
 
 PAPER = "Tsilivis, Malach, Ullrich, Kempe, arXiv 2510.11495"
@@ -39,6 +41,13 @@ RIDGE = Real(0, open_low=True, meaning="ridge coefficient of a position", symbol
 LENGTH = Integer(3, meaning="length of the prompt")
 DOMAIN = Domain({"p_cot": P_COT, "ridge": RIDGE})
 POSITIONS: tuple[str | int, ...] = ("first", "stop", 2, 3)
+
+
+def closed_forms() -> Any:
+    """The unmutated closed forms, for mutants and figures."""
+    import theory.linear_model as module
+
+    return module
 
 
 def share_grid() -> tuple[Fraction, ...]:
@@ -52,6 +61,14 @@ def share_grid() -> tuple[Fraction, ...]:
 def ridge_grid() -> tuple[Fraction, ...]:
     """Ridges from tiny to larger than any used in training."""
     return Fraction(1, 10**6), Fraction(1, 1000), Fraction(1, 20), Fraction(1, 2), Fraction(10)
+
+
+def two_heads(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Train position 1 and the stop position; every prompt at d <= 10, 256 fresh ones above."""
+    return {
+        "d": cell["d"], "p_cot": cell["p_cot"], "n_samples": cell["n_steps"], "ridge": cell["ridge"],
+        "positions": ("first", "stop"), "n_prompts": 256, "weights": True,
+    }  # fmt: skip
 
 
 def retrained(change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Callable[..., Any]]:

@@ -108,9 +108,8 @@ _RELEVANT_PROOF = (
 RELEVANT = Claim(
     id="linear_model.relevant_features",
     statement=(
-        "For d >= 3 the optimum of each position lies on its relevant features alone: x_1 at position 1, x_1 y_1 "
-        "and the "
-        "bias at the stop position, y_(l-1) x_l at position l."
+        "For d >= 3 the optimum of each position lies on its relevant features alone: x_1 at position 1, x_1 y_1 and "
+        "the bias at the stop position, y_(l-1) x_l at position l."
     ),
     latex=(
         r"\mathbb{E}\bigl[t\,f \,\mathbf{1}\{t\,r = k\}\bigr] = 0 \quad\text{for every } k \text{ and every "
@@ -201,9 +200,8 @@ TWO_BITS = Claim(
         ),
     ),
     remarks=(
-        "With two signs the short answer gives y_1 x_1 = x_2, so x_2 is a feature of the short sequences; for d "
-        ">= 3 only "
-        "the product x_2...x_d is tilted, and no feature sees it."
+        "With two signs the short answer gives y_1 x_1 = x_2, so x_2 is a feature of the short sequences; for d >= 3 "
+        "only the product x_2...x_d is tilted, and no feature sees it."
     ),
 )
 
@@ -328,9 +326,7 @@ def _root_leg(lab: Lab) -> Iterator[Cell]:
     from proofs_check.enclosures import enclose_root
 
     t = lab.theory.linear_model
-    before = ctx.prec
-    ctx.prec = 200
-    try:
+    with ctx.workprec(200):
         for p in share_grid():
             for ridge in ridge_grid():
                 share, coefficient = float(p), float(ridge)
@@ -357,16 +353,13 @@ def _root_leg(lab: Lab) -> Iterator[Cell]:
                     allowed = abs(root) * arb(2) ** -50  # eight ulps
                     ok = True if error <= allowed else False if error > allowed else None
                     yield lab.true({"p_cot": p, "ridge": ridge, "equation": name}, ok, f"root {root.str(20)}")
-    finally:
-        ctx.prec = before
 
 
 REGULARISED = Claim(
     id="linear_model.regularised_optimum",
     statement=(
-        "The ridge optimum of each position over all its features is given by one scalar equation: lambda w = "
-        "(1+p)/2 - "
-        "sigma(w) at position 1, one each for the logits after agreement and disagreement at the stop position, and "
+        "The ridge optimum of each position over all its features is given by one scalar equation: lambda w = (1+p)/2 "
+        "- sigma(w) at position 1, one each for the logits after agreement and disagreement at the stop position, and "
         "lambda w = sigma(-w) at position l."
     ),
     latex=(
@@ -477,8 +470,8 @@ def _threshold_cells(lab: Lab) -> Iterator[Cell]:
 THRESHOLD = Claim(
     id="linear_model.ridge_keeps_threshold",
     statement=(
-        "Ridge of any strength leaves the greedy threshold at 1/3: the logit of EOS after agreement has "
-        "the sign of 1/3 - p."
+        "Ridge of any strength leaves the greedy threshold at 1/3: the logit of EOS after agreement has the sign of "
+        "1/3 - p."
     ),
     latex=(
         r"\operatorname{sign} z_+(\lambda) = \operatorname{sign}\bigl(\tfrac13 - p\bigr) \quad \text{for every "
@@ -549,9 +542,8 @@ def _surplus_cells(lab: Lab) -> Iterator[Cell]:
 SURPLUS = Claim(
     id="linear_model.excess_long_share",
     statement=(
-        "To first order in the ridge of the stop position, the share of sampled answers that agree and go on "
-        "exceeds p by "
-        "lambda ln((1-p)/(2p))/2: too many long answers below 1/3, too few above."
+        "To first order in the ridge of the stop position, the share of sampled answers that agree and go on exceeds p "
+        "by lambda ln((1-p)/(2p))/2: too many long answers below 1/3, too few above."
     ),
     latex=r"P(\text{agree, go on}) - p = \frac{\lambda}{2}\ln\frac{1-p}{2p} + O(\lambda^2)",
     origin="derived",
@@ -577,8 +569,7 @@ SURPLUS = Claim(
     ),
     remarks=(
         "Answers that start with -x_1 and go on add (1-p)/2 times the bias after disagreement, of order lambda "
-        "ln(1/lambda): "
-        "for small lambda this second surplus is the larger one."
+        "ln(1/lambda): for small lambda this second surplus is the larger one."
     ),
 )
 

@@ -17,7 +17,7 @@ from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer
 from proofs_check.enumeration import examples, feature_names
-from proofs_check.linear_model._common import DOMAIN, LENGTH, P_COT, PAPER, retrained
+from proofs_check.linear_model._common import DOMAIN, LENGTH, P_COT, PAPER, closed_forms, retrained, two_heads
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -32,12 +32,6 @@ __all__ = ["CLAIMS"]
 RATE = 0.1  # share of runs that may fall outside
 MARGIN = 0.05  # how far a run's long share may be from the prediction
 STEPS = Integer(1, meaning="steps T", symbol="T", largest_drawn=10**6)
-
-
-def _theory() -> Any:
-    import theory.linear_model as module
-
-    return module
 
 
 def _rate_leg(
@@ -71,13 +65,6 @@ def _rate_leg(
 
 
 # ---------------------------------------------------------------- calibrated lengths
-
-
-def _two_heads(cell: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "d": cell["d"], "p_cot": cell["p_cot"], "n_samples": cell["n_steps"], "ridge": cell["ridge"],
-        "positions": ("first", "stop"), "n_prompts": 256,
-    }  # fmt: skip
 
 
 def _long_share(data: Any) -> np.ndarray:
@@ -136,7 +123,7 @@ CALIBRATION = Claim(
     functions=("linear_model.regularised_long_share",),
     evidence=(
         Exact("identity", "the product of the true conditionals", _share_identity, scope="cells"),
-        _rate_leg("share of runs whose long share is off", _CALIBRATION, _two_heads, _miscalibrated, 6.0),
+        _rate_leg("share of runs whose long share is off", _CALIBRATION, two_heads, _miscalibrated, 6.0),
     ),
     mutants=(
         Mutant(
@@ -247,9 +234,8 @@ def _greedy_figure(result: ClaimResult) -> Figure:
 GREEDY = Claim(
     id="linear_model.greedy_after_training",
     statement=(
-        "Greedy decoding of the trained model stops after one token below p = 1/3 (accuracy 1/2) and writes the "
-        "whole right "
-        "chain above: off the threshold, on at least 90 % of prompts in at least 90 % of runs."
+        "Greedy decoding of the trained model stops after one token below p = 1/3 (accuracy 1/2) and writes the whole "
+        "right chain above: off the threshold, on at least 90 % of prompts in at least 90 % of runs."
     ),
     latex=(
         r"p < \tfrac13:\ \text{greedy stops after } y_1;\qquad p > \tfrac13:\ \text{greedy writes } (x_1, "
@@ -383,7 +369,7 @@ FLOOR = Claim(
         Mutant(
             "the critical ridge is e_c^2",
             "that inverts the published bound sqrt(lambda), which is far from tight",
-            theory={"linear_model.critical_chain_ridge": lambda d: _theory().critical_chain_error(d) ** 2},
+            theory={"linear_model.critical_chain_ridge": lambda d: closed_forms().critical_chain_error(d) ** 2},
         ),
         Mutant(
             "the critical error is ln 2/d",
@@ -397,7 +383,7 @@ FLOOR = Claim(
         Mutant(
             "the critical ridge is 3 e_c",
             "e/lambda is the logit ln((1-e)/e), 2.5 and more",
-            theory={"linear_model.critical_chain_ridge": lambda d: 3 * _theory().critical_chain_error(d)},
+            theory={"linear_model.critical_chain_ridge": lambda d: 3 * closed_forms().critical_chain_error(d)},
         ),
     ),
     remarks="The formula is exact, not first order in lambda.",
@@ -423,9 +409,9 @@ def _half_side(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
 HALF = Claim(
     id="linear_model.samples_for_a_chain",
     statement=(
-        "At ridge 1e-3 a whole chain is right less than half of the time after 0.8 d^2 long sequences and more "
-        "than half after "
-        "3 d^2, for d = 10 and 20 (and 40 in the full profile): sample complexity between 0.8 and 3 times d^2."
+        "At ridge 1e-3 a whole chain is right less than half of the time after 0.8 d^2 long sequences and more than "
+        "half after 3 d^2, for d = 10 and 20 (and 40 in the full profile): sample complexity between 0.8 and 3 times "
+        "d^2."
     ),
     latex=r"0.8\, d^2 < K_{1/2} < 3\, d^2",
     origin="derived",
@@ -512,19 +498,18 @@ def _equal_weights(lab: Lab) -> Iterator[Cell]:
 
 
 def _forget(position: int, d: int) -> tuple[tuple[str, str], ...]:
-    return tuple(pair for pair in _theory().coincident_features(position, d) if pair != ("y1", "x1"))
+    return tuple(pair for pair in closed_forms().coincident_features(position, d) if pair != ("y1", "x1"))
 
 
 def _invent(position: int, d: int) -> tuple[tuple[str, str], ...]:
-    return (*_theory().coincident_features(position, d), (f"x{d}", f"y{position - 1}"))
+    return (*closed_forms().coincident_features(position, d), (f"x{d}", f"y{position - 1}"))
 
 
 COINCIDENT = Claim(
     id="linear_model.coincident_features",
     statement=(
-        "On right prefixes some features of position l are equal: y_1 = x_1, y_(l-1) x_(l-1) = y_(l-2), at l = 2 "
-        "y_1 x_1 = 1, at "
-        "l = 3 also y_2 x_1 = x_2; no others. SGD from 0 gives equal features equal weights."
+        "On right prefixes some features of position l are equal: y_1 = x_1, y_(l-1) x_(l-1) = y_(l-2), at l = 2 y_1 "
+        "x_1 = 1, at l = 3 also y_2 x_1 = x_2; no others. SGD from 0 gives equal features equal weights."
     ),
     latex=r"y_1 = x_1,\quad y_{l-1}x_{l-1} = y_{l-2},\quad l=2:\ y_1x_1 = 1,\quad l=3:\ y_2x_1 = x_2",
     origin="derived",

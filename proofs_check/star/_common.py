@@ -1,4 +1,4 @@
-"""What the claims about STaR share: domains, symbols, path by path enumeration, and single trajectories.
+"""What the claims about STaR share: domains, symbols, enumeration of paths, single trajectories, use of bounds.
 
 For statements about a chain of any length the other steps enter through the product of their
 deltas alone: a chain of the two steps ``(delta_n, Pi_{-n})`` then stands for all of them, with
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from proofs_check.lab import Lab
 
 __all__ = [
+    "ANY",
     "BOX",
     "CHAIN",
     "CHAINS",
@@ -38,16 +39,23 @@ __all__ = [
     "STATES",
     "STEPS",
     "D",
+    "F",
     "M",
     "chain_name",
+    "deltas_of_rows",
     "enumerated",
+    "first_step_right",
     "identity",
     "law_of_paths",
     "one_trajectory",
     "permutations",
+    "product_of_deltas",
     "random_tables",
     "refit_of_paths",
+    "resimulated",
+    "right_chance",
     "right_steps",
+    "share_over_bound",
     "single_leg",
     "symmetric_tables",
     "text",
@@ -65,6 +73,7 @@ STEPS = Integer(2, meaning="steps N of the chain", symbol="N", largest_drawn=12)
 DISTANCE = Real(0, 1, meaning="distance of a step above guessing", symbol=r"\delta")
 CHAIN = Domain({"n_steps": STEPS, "n_states": STATES, "delta": DISTANCE})
 F = Fraction
+ANY = {"n_steps": "any", "n_states": "any"}
 CHAINS: tuple[tuple[tuple[Fraction, ...], int], ...] = (
     ((F(1, 2), F(1, 2)), 2),
     ((F(1, 5), F(2, 5), F(7, 10)), 3),
@@ -85,6 +94,27 @@ def theory() -> Any:
     import theory.star as module
 
     return module
+
+
+def product_of_deltas(delta: Any, n_states: Any) -> Any:
+    """Pi, for mutants that are made of it."""
+    return np.multiply.reduce(np.asarray(delta), axis=-1)
+
+
+def right_chance(delta: Any, n_states: int) -> float:
+    """The probability alpha of the right successor at a distance delta above guessing."""
+    return float((1 + (n_states - 1) * delta) / n_states)
+
+
+def resimulated(**changed: Any) -> dict[str, Callable[..., Any]]:
+    """A mutant simulator: STaR with some other arguments than it was given."""
+
+    def simulate(*given: Any, **options: Any) -> Any:
+        from sims import star
+
+        return star.simulate(*given, **{**options, **changed})
+
+    return {"star.simulate": simulate}
 
 
 def text(values: Iterable[Any]) -> str:
@@ -166,6 +196,13 @@ def enumerated(
     total = sum(law.values())
     clean = sum(w for path, w in law.items() if all(path[n + 1] == maps[n][path[n]] for n in range(len(delta))))
     return total, clean / total if total else F(0), refit_of_paths(tables, law), law, maps
+
+
+def deltas_of_rows(rows: Tables, maps: Sequence[Sequence[int]] | None = None) -> tuple[Any, ...]:
+    """The deltas of a symmetric chain around `maps` (the identity by default), read off the first row of each step."""
+    n_states = len(rows[0])
+    right = [image[0] for image in maps] if maps else [0] * len(rows)
+    return tuple((n_states * table[0][state] - 1) / (n_states - 1) for table, state in zip(rows, right, strict=True))
 
 
 def random_tables(n_steps: int, n_states: int, seed: int, largest: int = 6, least: int = 1) -> list[Any]:
@@ -258,6 +295,12 @@ def right_steps(data: Any) -> np.ndarray:
     return np.asarray((after > before)[kept])
 
 
+def first_step_right(data: Any, cell: Mapping[str, Any]) -> Counts:
+    """Kept trajectories whose first step was right."""
+    right = right_steps(data)[:, 0]
+    return Counts(int(right.sum()), len(right))
+
+
 def single_leg(
     name: str,
     judged: Callable[[Any, Mapping[str, Any]], Counts],
@@ -284,3 +327,42 @@ def single_leg(
         unit="trajectory",
         cost=0.4,
     )
+
+
+# ---------------------------------------------------------------- how much of a bound is used
+
+
+def share_over_bound(
+    says: str,
+    experiment: str | Callable[..., Any],
+    cells: Callable[[str], Sequence[Mapping[str, Any]]],
+    parameters: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    extract: Callable[[Any, Mapping[str, Any]], Counts],
+    bound: Callable[[Any, Mapping[str, Any]], float],
+    n: int,
+) -> Callable[[Lab], dict[str, Any]]:
+    """Tightness of a bound on a share of runs: measured share over bound, at the cell where it is largest.
+
+    `bound` gets the closed forms and a cell; where it is 1 or more it is vacuous. The interval is that of
+    Clopper and Pearson at level 1e-6.
+    """
+
+    def measure(lab: Lab) -> dict[str, Any]:
+        found, vacuous = [], []
+        for cell in cells(lab.profile):
+            limit, shown = bound(lab.theory.star, cell), {**cell, "delta": text(np.ravel(cell["delta"]))}
+            if limit >= 1:
+                vacuous.append(shown)
+                continue
+            sample = Counts(0, 0)
+            for data in lab.measure(experiment, n, **parameters(cell)):
+                sample += extract(data, cell)
+            low, high = sample.interval(1e-6)
+            found.append((sample.estimate / limit, low / limit, high / limit, shown))
+        ratios = [ratio for ratio, *_ in found]
+        ratio, low, high, where = max(found, key=lambda item: item[0])
+        at = ", ".join(f"{name} = {value}" for name, value in where.items())
+        detail = f"{says}; from {min(ratios):.2g} to {max(ratios):.2g} over {len(found)} cells, largest at {at}"
+        return {"ratio": ratio, "interval": [low, high], "vacuous": vacuous, "detail": detail}
+
+    return measure

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from importlib import resources
@@ -17,7 +17,7 @@ import numpy as np
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer
 from proofs_check.samples import Counts
-from proofs_check.star._common import DERIVED, STATES, STEPS, random_tables, theory
+from proofs_check.star._common import DERIVED, STATES, STEPS, F, random_tables, share_over_bound, theory
 from proofs_check.verdicts import Cell
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLAIMS", "certified", "gap_polynomial"]
 
-F = Fraction
 Polynomial = dict[tuple[int, ...], Fraction]
 CERTIFICATES = ((2, 1), (2, 2), (2, 3), (3, 1))
 
@@ -210,6 +209,38 @@ def _kept_cells(lab: Lab) -> Iterator[Cell]:
             yield lab.true(where, mean >= right, f"J {float(right):.6f}, mean after {float(mean):.6f}")
 
 
+def _gains(pairs: Iterable[tuple[Any, Any]], says: str) -> dict[str, Any]:
+    """Mean accuracy after a round over the accuracy before it, from pairs of exact numbers; the least is the slack."""
+    ratios = [float(mean / right) for mean, right in pairs if right > 0]
+    return {
+        "ratio": min(ratios),
+        "interval": [min(ratios), max(ratios)],
+        "vacuous": [],
+        "detail": f"mean accuracy after over accuracy before, {says}: least and range over {len(ratios)} tables",
+    }
+
+
+def _kept_gains(lab: Lab) -> dict[str, Any]:
+    t = lab.theory.star
+
+    def pairs() -> Iterator[tuple[Any, Any]]:
+        for (n_steps, n_kept), index in itertools.product(CERTIFICATES, range(4)):
+            tables = np.array(random_tables(n_steps, 2, 700 + index, least=0), dtype=object)
+            right = t.expected_reward(tables)
+            yield (t.mean_reward_after_kept(tables, n_kept) if right else right), right
+
+    return _gains(pairs(), "1 to 3 kept trajectories")
+
+
+def _round_gains(lab: Lab) -> dict[str, Any]:
+    def pairs() -> Iterator[tuple[Any, Any]]:
+        for count, index in itertools.product((2, 4, 6), range(3)):
+            tables, law = _sampled(lab, count, index)
+            yield _mean_right(law), _right_of(tables)
+
+    return _gains(pairs(), "whole rounds of 2, 4 and 6 trajectories at M = N = 2")
+
+
 def _map_instead(tables: Any, n_kept: int, *, start: Any = None) -> Any:
     return theory().expected_reward(theory().refit(tables, start=start), start=start)
 
@@ -245,6 +276,7 @@ KEPT_MEAN = Claim(
             theory={"star.mean_reward_after_kept": _half_loss},
         ),
     ),
+    tightness=_kept_gains,
     remarks=(
         "The truth may be any bijection, by relabelling. One kept trajectory: also proved by hand for any N, M "
         "(swap tails where two right paths first meet)."
@@ -275,18 +307,27 @@ def _search(lab: Lab) -> Iterator[Cell]:
 
 def _whole_round(lab: Lab) -> Iterator[Cell]:
     """Mean accuracy of a sampled round of K trajectories at M = N = 2, from its exact law."""
-    for count in (2, 4, 6):
-        for index in range(3):
-            rows = random_tables(2, 2, 950 + index)
-            tables = [rows[0][0][0], rows[0][1][1], rows[1][0][0], rows[1][1][1]]
-            law = lab.theory.star.sampled_round(tables, count)
+    for count, index in itertools.product((2, 4, 6), range(3)):
+        tables, law = _sampled(lab, count, index)
+        right, mean = _right_of(tables), _mean_right(law)
+        where = {"n_states": 2, "n_steps": 2, "K": count, "table": index}
+        yield lab.true(where, mean >= right, f"J {float(right):.6f} -> {float(mean):.6f}")
 
-            def right(x: Any) -> Any:
-                return (x[0] * x[2] + (1 - x[0]) * (1 - x[3]) + x[1] * x[3] + (1 - x[1]) * (1 - x[2])) / 2
 
-            mean = sum(chance * right(x) for x, chance in law.items())
-            where = {"n_states": 2, "n_steps": 2, "K": count, "table": index}
-            yield lab.true(where, mean >= right(tables), f"J {float(right(tables)):.6f} -> {float(mean):.6f}")
+def _right_of(x: Any) -> Any:
+    """Accuracy at M = N = 2, from the right probabilities of both rows of both steps."""
+    return (x[0] * x[2] + (1 - x[0]) * (1 - x[3]) + x[1] * x[3] + (1 - x[1]) * (1 - x[2])) / 2
+
+
+def _mean_right(law: Mapping[Any, Any]) -> Any:
+    return sum(chance * _right_of(x) for x, chance in law.items())
+
+
+def _sampled(lab: Lab, count: int, index: int) -> tuple[list[Any], Any]:
+    """Random tables at M = N = 2 and the exact law of what a round of `count` trajectories makes of them."""
+    rows = random_tables(2, 2, 950 + index)
+    tables = [rows[0][0][0], rows[0][1][1], rows[1][0][0], rows[1][1][1]]
+    return tables, lab.theory.star.sampled_round(tables, count)
 
 
 def _bent_round(tables: Any, n_trajectories: int) -> Any:
@@ -319,6 +360,7 @@ MEAN = Claim(
             theory={"star.sampled_round": _bent_round},
         ),
     ),
+    tightness=_round_gains,
     remarks=(
         "A search by local descent over 18 million tables in floats (N 2..4, M 2..4, up to 6 kept) found no fall "
         "beyond rounding; the infimum of the relative gain is 0, reached at the boundary."
@@ -354,6 +396,17 @@ def _lost(data: Any, cell: Mapping[str, Any]) -> Counts:
     """Runs that lose a right transition at some round."""
     lost = (data["rows_lost"].values > 0).any(axis=1)
     return Counts(int(lost.sum()), len(lost))
+
+
+def _rule_cells(profile: str) -> Sequence[Mapping[str, Any]]:
+    return RULE if profile == "quick" else RULE_FULL
+
+
+def _whole_run(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "delta": (cell["delta"],) * cell["n_steps"], "n_states": cell["n_states"], "n_trajectories": cell["K"],
+        "n_rounds": cell["rounds"],
+    }  # fmt: skip
 
 
 def _rule_chain(lab: Lab) -> Iterator[Cell]:
@@ -422,13 +475,8 @@ RULE_CLAIM = Claim(
         Simulation(
             "runs at and below K* for eta = .05 that lose a right transition",
             "star.simulate",
-            cells=lambda profile: RULE if profile == "quick" else RULE_FULL,
-            parameters=lambda cell: {
-                "delta": (cell["delta"],) * cell["n_steps"],
-                "n_states": cell["n_states"],
-                "n_trajectories": cell["K"],
-                "n_rounds": cell["rounds"],
-            },
+            cells=_rule_cells,
+            parameters=_whole_run,
             extract=_lost,
             predict=lambda t, cell: (0.0, _allowed(t.star, cell, LOSS)),
             compare="upper",
@@ -443,6 +491,15 @@ RULE_CLAIM = Claim(
         Mutant("a twentieth of K* is enough", "most rows then see no visit", theory=_fewer(20.0)),
     ),
     figure=_loss_over_count,
+    tightness=share_over_bound(
+        "runs that lose a right transition, over 3 eta where K reaches K*; nothing is said below it",
+        "star.simulate",
+        _rule_cells,
+        _whole_run,
+        _lost,
+        lambda star, cell: _allowed(star, cell, LOSS),
+        1000,
+    ),
     remarks=(
         "Order eta is read as 3 eta. Over N 2..5, M 2..16, delta .1 to .5 and eta = .05 losses of 0 to .08 have been "
         "measured at K*, and .02 to .38 at half of it."

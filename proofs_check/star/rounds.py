@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,12 @@ from proofs_check.star._common import (
     STATES,
     STEPS,
     D,
+    F,
     M,
     identity,
     theory,
 )
-from proofs_check.star.variants import _rising_elasticity
+from proofs_check.star.temperature import rising_elasticity
 from proofs_check.verdicts import Cell
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLAIMS"]
 
-F = Fraction
 START = Real(0, 1, open_low=True, open_high=True, meaning="common start", symbol=r"\delta_0")
 ROUNDS = Domain({"n_steps": STEPS, "n_states": STATES, "delta": START})
 QUICK = tuple(
@@ -113,6 +112,25 @@ def _plain_flow(delta: float, target: float, n_steps: int, n_states: int) -> flo
     return float(quad(lambda x: math.exp(x) / t.evidence(math.exp(x), n_steps, n_states), low, high, limit=200)[0])
 
 
+def _rounds_figure(result: ClaimResult) -> Figure:
+    """Rounds to J = .9 over the start: the integral as a line, counted rounds as points."""
+    from proofs_check.figures import labelled_axes, simulated_points, theory_line
+
+    figure, ax = labelled_axes("common start delta", "rounds to accuracy .9")
+    curve, starts = np.geomspace(0.02, 0.9, 60), np.geomspace(0.02, 0.8, 9)
+    for index, n_steps in enumerate((2, 3, 4, 5)):
+        lines = [float(theory().rounds_by_integral(float(d), 0.9, n_steps, 8)) for d in curve]
+        theory_line(ax, curve, [x if x > 0 else np.inf for x in lines], f"integral, N = {n_steps}", index)
+        counted = [(float(d), _counted(n_steps, 8, float(d), 0.9)) for d in starts]
+        at, rounds = zip(*((d, w) for d, w in counted if w), strict=True)
+        simulated_points(ax, at, rounds, rounds, rounds, f"counted, N = {n_steps}", index)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_title("M = 8", fontsize="small")
+    ax.legend(loc="upper right", fontsize="x-small", ncols=2)
+    return figure
+
+
 INTEGRAL = Claim(
     id="star.rounds_by_integral",
     statement=(
@@ -140,12 +158,13 @@ INTEGRAL = Claim(
             theory={"star.rounds_by_integral": lambda *a: theory().rounds_by_integral(*a) - 1},
         ),
     ),
+    figure=_rounds_figure,
 )
 
 
 def _bracket_proof(lab: Lab) -> Iterator[Cell]:
     """f(y)/y rises, so each round multiplies L by a factor between those at the two ends."""
-    yield from _rising_elasticity()
+    yield from rising_elasticity()
     low, high = lab.theory.star.rounds_bracket(0.2, 0.9, 3, 8)
     value, goal = (float(x) for x in (theory().log_ratio(0.2, 8), theory().target_log_ratio(0.9, 3, 8)))
     for found, where in ((low, goal), (high, value)):
@@ -173,6 +192,20 @@ def _late_bracket(*arguments: Any) -> tuple[Any, Any]:
     return low + (high - low) / 2 + 0.1, high
 
 
+def _bracket_slack(lab: Lab) -> dict[str, Any]:
+    ratios = {}
+    for where, count, (n_steps, n_states, delta, target) in _counts(lab):
+        ratios[count / float(lab.theory.star.rounds_bracket(delta, target, n_steps, n_states)[1])] = where
+    best = max(ratios)
+    at = ", ".join(f"{name} = {value}" for name, value in ratios[best].items())
+    return {
+        "ratio": best,
+        "interval": [min(ratios), best],
+        "vacuous": [],
+        "detail": f"counted rounds over the upper end, least and largest over the grid; largest at {at}",
+    }
+
+
 BRACKET = Claim(
     id="star.rounds_bracket",
     statement="The real-valued round count lies between log(L*/L_0)/log(1 + f(L)/L) at L = L* and at L = L_0.",
@@ -197,6 +230,7 @@ BRACKET = Claim(
             theory={"star.rounds_bracket": _late_bracket},
         ),
     ),
+    tightness=_bracket_slack,
 )
 
 

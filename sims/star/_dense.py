@@ -11,13 +11,24 @@ from sims.star._sampling import (
     EVALUATION,
     HINTED,
     PATH,
+    accepted,
     answers_of,
     final_class,
-    index_below,
+    guess_given_answer,
     uniform_of,
 )
 
 __all__ = ["run_dense"]
+
+
+@kernel
+def _uniforms(key, stream, step, out):  # type: ignore[no-untyped-def]
+    """The first uniforms of a trajectory, as many as `out` has room for."""
+    for number in range(0, out.shape[0], 2):
+        first, second = uniform_pair(key, stream, step, number >> 1)
+        out[number] = first
+        if number + 1 < out.shape[0]:
+            out[number + 1] = second
 
 
 @kernel
@@ -77,19 +88,28 @@ def _exact_accuracy(tables, law, answers):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sampled_accuracy(key, turn, count, start_rows, cumulative, maps, answers, path):  # type: ignore[no-untyped-def]
+def _sample(start_rows, cumulative, maps, uniforms, path):  # type: ignore[no-untyped-def]
+    """Draw one path, and say whether every step of it is right."""
+    faultless = True
+    path[0] = _search(start_rows, uniforms[0])
+    for step in range(maps.shape[0]):
+        here = path[step]
+        path[step + 1] = _search(cumulative[step, here], uniforms[step + 1])
+        faultless = faultless and path[step + 1] == maps[step, here]
+    return faultless
+
+
+@kernel
+def _sampled_accuracy(  # type: ignore[no-untyped-def]
+    key, turn, count, start_rows, cumulative, maps, answers, uniforms, path
+):
     """Shares of right answers, and of faultless paths among them, in a sample of its own."""
     n_steps = maps.shape[0]
     answered = 0
     clean = 0
     for trajectory in range(count):
-        address = np.uint64(turn) * np.uint64(count) + np.uint64(trajectory)
-        faultless = True
-        path[0] = _search(start_rows, uniform_of(key, EVALUATION, address, 0))
-        for number in range(1, n_steps + 1):
-            here = path[number - 1]
-            path[number] = _search(cumulative[number - 1, here], uniform_of(key, EVALUATION, address, number))
-            faultless = faultless and path[number] == maps[number - 1, here]
+        _uniforms(key, EVALUATION, np.uint64(turn) * np.uint64(count) + np.uint64(trajectory), uniforms)
+        faultless = _sample(start_rows, cumulative, maps, uniforms, path)
         if path[n_steps] == answers[path[0]]:
             answered += 1
             clean += 1 if faultless else 0
@@ -176,6 +196,7 @@ def run_dense(  # type: ignore[no-untyped-def]
     messages = np.empty((n_steps + 1 if model_hints else 1, n_states if model_hints else 1, n_states))
     paths = np.empty((n_steps + 1, count), dtype=np.int32)
     path = np.empty(n_steps + 1, dtype=np.int64)
+    uniforms = np.empty(n_steps + 1)
     visits = np.empty(n_states, dtype=np.int64)
     sure_paths = 0.0
     for turn in range(n_rounds + 1):
@@ -205,7 +226,7 @@ def run_dense(  # type: ignore[no-untyped-def]
         if apart:
             _cumulate(tables, 1.0, cumulative)
             accuracy[turn], path_share[turn] = _sampled_accuracy(
-                key, turn, count, start_rows, cumulative, maps, answers, path
+                key, turn, count, start_rows, cumulative, maps, answers, uniforms, path
             )
             if turn == n_rounds:
                 break
@@ -217,35 +238,17 @@ def run_dense(  # type: ignore[no-untyped-def]
         clean = 0
         for trajectory in range(count):
             address = np.uint64(turn) * np.uint64(count) + np.uint64(trajectory)
-            second = 0.0
-            faultless = True
-            for number in range(n_steps + 1):
-                if number & 1:
-                    uniform = second
-                else:
-                    uniform, second = uniform_pair(key, PATH, address, number >> 1)
-                if number == 0:
-                    path[0] = _search(start_rows, uniform)
-                else:
-                    here = path[number - 1]
-                    path[number] = _search(cumulative[number - 1, here], uniform)
-                    faultless = faultless and path[number] == maps[number - 1, here]
+            _uniforms(key, PATH, address, uniforms)
+            faultless = _sample(start_rows, cumulative, maps, uniforms, path)
             correct = path[n_steps] == answers[path[0]]
-            accept = correct
             if correct:
                 answered += 1
-                if faultless:
-                    clean += 1
-                if false_negative > 0.0:
-                    accept = uniform_of(key, DECISION, address, 0) >= false_negative
-            elif false_positive > 0.0:
-                accept = uniform_of(key, DECISION, address, 0) < false_positive
-            elif hint > 0.0 and uniform_of(key, DECISION, address, 1) < hint:
+                clean += 1 if faultless else 0
+            accept = accepted(key, address, correct, false_negative, false_positive)
+            if hint > 0.0 and not correct and uniform_of(key, DECISION, address, 1) < hint:
                 if not hint_from_model:
                     accept = True
-                    for number in range(1, n_steps):
-                        path[number] = index_below(uniform_of(key, HINTED, address, number), n_states)
-                    path[n_steps] = answers[path[0]]
+                    guess_given_answer(key, address, answers, path)
                 elif messages[0, path[0], path[0]] > 0.0:
                     accept = True
                     for number in range(1, n_steps + 1):

@@ -11,7 +11,16 @@ import numpy as np
 
 from sims._kernels import kernel
 from sims._streams import uniform_pair
-from sims.star._sampling import DECISION, HINTED, PATH, answers_of, final_class, index_below, uniform_of
+from sims.star._sampling import (
+    DECISION,
+    PATH,
+    accepted,
+    answers_of,
+    final_class,
+    guess_given_answer,
+    index_below,
+    uniform_of,
+)
 
 __all__ = ["run_sparse"]
 
@@ -165,7 +174,7 @@ def run_sparse(  # type: ignore[no-untyped-def]
             address = np.uint64(turn) * np.uint64(count) + np.uint64(trajectory)
             second = 0.0
             faultless = True
-            for number in range(n_steps + 1):
+            for number in range(n_steps + 1):  # pair by pair: a row of all draws would cost a quarter of the speed
                 if number & 1:
                     uniform = second
                 else:
@@ -188,20 +197,13 @@ def run_sparse(  # type: ignore[no-untyped-def]
                     )
                     faultless = faultless and path[number] == right
             correct = path[n_steps] == answers[path[0]]
-            accept = correct
             if correct:
                 answered += 1
-                if faultless:
-                    clean += 1
-                if false_negative > 0.0:
-                    accept = uniform_of(key, DECISION, address, 0) >= false_negative
-            elif false_positive > 0.0:
-                accept = uniform_of(key, DECISION, address, 0) < false_positive
-            elif hint > 0.0 and uniform_of(key, DECISION, address, 1) < hint:
+                clean += 1 if faultless else 0
+            accept = accepted(key, address, correct, false_negative, false_positive)
+            if hint > 0.0 and not correct and uniform_of(key, DECISION, address, 1) < hint:
                 accept = True
-                for number in range(1, n_steps):
-                    path[number] = index_below(uniform_of(key, HINTED, address, number), n_states)
-                path[n_steps] = answers[path[0]]
+                guess_given_answer(key, address, answers, path)
             if accept:
                 for number in range(n_steps + 1):
                     paths[number, kept] = path[number]

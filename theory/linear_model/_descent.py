@@ -12,7 +12,7 @@ import numpy as np
 
 from theory._math import log, sqrt
 from theory._validate import integer, real
-from theory.linear_model._bias import (
+from theory.linear_model._bias_bounds import (
     chain_bias_bound_paper,
     first_token_bias_bound_paper,
     stop_agree_bias_bound_paper,
@@ -36,7 +36,6 @@ __all__ = [
     "stop_disagree_error_bound",
     "theorem_1_sample_sizes",
 ]
-
 
 MOST_STEPS = 10**300  # sufficient step counts pass 2**63 soon; beyond this a float overflows
 

@@ -23,8 +23,8 @@ Arb balls stays exact, and the results are object arrays or bare objects of that
 a numerical solver or a float-only form inside say so by their types. Float deltas lose ``1 - delta``
 next to 1; the log-ratio functions keep it to full relative accuracy.
 
-The parts: the family and its map; round counts; noise, temperature and hints; finite samples; the
-exact chain at M = N = 2; arbitrary tables; counterexamples.
+The parts: the family and its map; its limit; right paths; round counts; noise, temperature and hints;
+finite samples, smoothed or not; the exact chain at M = N = 2; arbitrary tables; counterexamples.
 """
 
 from __future__ import annotations
@@ -35,40 +35,31 @@ from theory.star._family import (
     bayes_update,
     combine,
     evidence_of_others,
-    gap_update,
-    guessing_right_path_share,
     improvement,
     inverse,
-    iterate,
-    limit,
-    local_rate,
-    number_of_zero_steps,
     products_of_others,
     rational_update,
-    right_path_share,
-    right_path_share_gain,
     update,
     update_log_ratio,
-    wrong_path_rate,
-    wrong_path_share,
 )
 from theory.star._finite import (
-    FixedPoints,
     fluctuation_covariance,
     loss_probability,
     loss_union_bound,
     mean_accuracy_excess,
     mean_right_probability,
-    mixed_update,
     required_trajectories,
     required_trajectories_limit,
     row_variance,
-    smoothed_fixed_points,
-    smoothed_fixed_points_estimate,
-    smoothed_update,
-    smoothing_level,
-    smoothing_weight,
     visit_probability,
+)
+from theory.star._limits import gap_update, iterate, limit, local_rate, number_of_zero_steps
+from theory.star._right_paths import (
+    guessing_right_path_share,
+    right_path_share,
+    right_path_share_gain,
+    wrong_path_rate,
+    wrong_path_share,
 )
 from theory.star._rounds import (
     evidence,
@@ -83,6 +74,15 @@ from theory.star._rounds import (
     slow_phase_few_states,
     slow_phase_many_states,
     target_log_ratio,
+)
+from theory.star._smoothing import (
+    FixedPoints,
+    mixed_update,
+    smoothed_fixed_points,
+    smoothed_fixed_points_estimate,
+    smoothed_update,
+    smoothing_level,
+    smoothing_weight,
 )
 from theory.star._steps import (
     from_log_ratio,
@@ -106,21 +106,23 @@ from theory.star._structured import (
     two_step_weights,
     two_step_weights_update,
 )
+from theory.star._table_variants import (
+    hint_potential,
+    hinted_refit,
+    mean_reward_after_kept,
+    prompt_accuracies,
+    tables_right_path_share,
+    temper_tables,
+    verifier_reward,
+)
 from theory.star._tables import (
     expected_reward,
     fit_partially,
-    hint_potential,
-    hinted_refit,
     improvement_terms,
-    mean_reward_after_kept,
     path_law,
-    prompt_accuracies,
     refit,
     tables_from_maps,
-    tables_right_path_share,
-    temper_tables,
     transition_weights,
-    verifier_reward,
 )
 from theory.star._variants import (
     acceptance_rate,

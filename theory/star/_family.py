@@ -1,4 +1,4 @@
-"""The symmetric family: accuracy, one iteration, its limit, and the share of right paths.
+"""The symmetric family: accuracy, and one iteration as a map, as Bayes' rule and in log-ratios.
 
 A chain of N steps over M states per layer; step n goes to its right successor with probability
 ``alpha_n = (1 + (M-1) delta_n)/M`` and to each wrong one with ``beta_n = (1 - delta_n)/M``. With
@@ -8,7 +8,6 @@ quantity below depends on the deltas through their products.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from theory.star._steps import (
     plain,
     product,
     states,
-    steps,
 )
 
 __all__ = [
@@ -35,22 +33,12 @@ __all__ = [
     "bayes_update",
     "combine",
     "evidence_of_others",
-    "gap_update",
-    "guessing_right_path_share",
     "improvement",
     "inverse",
-    "iterate",
-    "limit",
-    "local_rate",
-    "number_of_zero_steps",
     "products_of_others",
     "rational_update",
-    "right_path_share",
-    "right_path_share_gain",
     "update",
     "update_log_ratio",
-    "wrong_path_rate",
-    "wrong_path_share",
 ]
 
 ASYMPTOTIC = 40.0  # from here on 1 - delta < M e^-40 and only the sum of the gaps matters
@@ -114,6 +102,7 @@ def accuracy(delta: Any, n_states: Any) -> Any:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> accuracy([0.5, 0.5, 0.5], 2)
     0.5625
     >>> accuracy([Fraction(1, 2), Fraction(1, 3)], 3)
@@ -199,6 +188,7 @@ def update(delta: Any, n_states: Any) -> Any:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> update([0.5, 0.5], 2).tolist()
     [0.8, 0.8]
     >>> update([Fraction(1, 2)] * 3, 4).tolist()[0]
@@ -264,6 +254,7 @@ def bayes_update(delta: Any, n_states: Any) -> Any:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> bayes_update([Fraction(1, 2)] * 2, 2).tolist()
     [Fraction(4, 5), Fraction(4, 5)]
     """
@@ -297,6 +288,7 @@ def combine(first: Any, second: Any, n_states: Any) -> Any:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> combine(Fraction(1, 2), Fraction(1, 2), 2)
     Fraction(4, 5)
     """
@@ -331,6 +323,7 @@ def inverse(delta: Any, n_states: Any) -> Any:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> inverse(Fraction(1, 2), 4)
     Fraction(-1, 4)
     """
@@ -440,342 +433,3 @@ def update_log_ratio(value: Any, n_states: Any, *, temperature: Any = 1.0, kappa
         total = tempered + evidence
     never_right = np.any(np.isnan(total), axis=-1, keepdims=True)
     return np.where(never_right, value, total)
-
-
-def iterate(delta: Any, n_states: Any, n_rounds: int) -> Any:
-    """Deltas over the rounds, round 0 first.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        As for :func:`update`.
-    n_states : int or sympy.Expr
-        M >= 2.
-    n_rounds : int
-        Rounds, at least 0.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(n_rounds + 1,) + delta.shape``.
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, M is below 2 or `n_rounds` negative.
-
-    Examples
-    --------
-    >>> iterate([0.5, 0.5], 2, 1).tolist()
-    [[0.5, 0.5], [0.8, 0.8]]
-    """
-    delta, n_states = family(delta, n_states)
-    n_rounds = _validate.integer("n_rounds", n_rounds, 0)
-    rounds = [delta]
-    for _ in range(n_rounds):
-        rounds.append(update(rounds[-1], n_states))
-    return np.stack(rounds)
-
-
-def number_of_zero_steps(delta: Any, n_states: Any) -> Any:
-    """How many steps guess (``delta_n = 0``): learning starts if and only if there is at most one.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        The N steps on the last axis, each in [-1/(M-1), 1].
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    int or numpy.ndarray
-        Count over the last axis.
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, or M is below 2.
-
-    Examples
-    --------
-    >>> number_of_zero_steps([0.0, 0.3, 0.2], 4)
-    1
-    """
-    delta, _ = family(delta, n_states)
-    return plain(np.sum(np.asarray(delta == 0, dtype=bool), axis=-1))
-
-
-def limit(delta: Any, n_states: Any) -> Any:
-    """Where the iteration ends, for deltas in [0, 1] and infinitely many samples.
-
-    All ones if at most one step guesses; otherwise nothing ever moves. A single step is learned in
-    one round.
-
-    Parameters
-    ----------
-    delta : array_like
-        The N steps on the last axis, each in [0, 1]: below guessing other limits exist.
-    n_states : int
-        M >= 2.
-
-    Returns
-    -------
-    numpy.ndarray
-        Limit of every delta.
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, or M is below 2.
-
-    Notes
-    -----
-    Source: arXiv 2410.23912 for the limit; that one zero is allowed and two are not: the evidence
-    for step n is ``l(Pi_{-n})``, zero for all n exactly when two deltas are zero.
-
-    Examples
-    --------
-    >>> limit([[0.0, 0.3, 0.2], [0.0, 0.0, 0.2]], 4).tolist()
-    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.2]]
-    """
-    states(n_states)
-    delta = steps(delta, 0.0)
-    stuck = np.sum(np.asarray(delta == 0, dtype=bool), axis=-1, keepdims=True) > 1
-    return np.where(stuck, delta, np.ones_like(delta))
-
-
-def gap_update(delta: Any, n_states: Any) -> Any:
-    """``1 - delta_n'`` in one quotient without cancellation of the result: ``(1-delta_n)(1-Pi_{-n})/(1+(M-1)Pi)``.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        The N steps on the last axis, each in [-1/(M-1), 1].
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``1 - delta_n'``, same shape; ``1 - delta_n`` where nothing is kept (J = 0).
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, or M is below 2.
-
-    Examples
-    --------
-    >>> gap_update([Fraction(1, 2)] * 2, 2).tolist()
-    [Fraction(1, 5), Fraction(1, 5)]
-    """
-    delta, n_states = family(delta, n_states)
-    rest = others(delta)
-    return divide((1 - delta) * (1 - rest), 1 + (n_states - 1) * delta * rest, 1 - delta)
-
-
-def local_rate(n_steps: Any, n_states: Any) -> Any:
-    """Coefficient of the quadratic end, equal deltas: ``1 - delta' ~ ((N-1)/M) (1 - delta)^2``.
-
-    Parameters
-    ----------
-    n_steps : int
-        N >= 1.
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    float or sympy.Expr
-        ``(N-1)/M``.
-
-    Raises
-    ------
-    ValueError
-        If N is below 1 or M below 2.
-
-    Examples
-    --------
-    >>> local_rate(3, 8)
-    0.25
-    """
-    n_steps = _validate.integer("n_steps", n_steps, 1)
-    return (n_steps - 1) / states(n_states)
-
-
-def right_path_share(delta: Any, n_states: Any) -> Any:
-    """Share R of the kept trajectories that take every step right: ``prod_n alpha_n / J``.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        The N steps on the last axis, each in [-1/(M-1), 1].
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
-        In [0, 1]; 0 where nothing is kept (J = 0).
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, or M is below 2.
-
-    Notes
-    -----
-    R never falls for deltas in [0, 1]: ``d log R/d delta_n = (M-1)(1-Pi_{-n}) / [(1+(M-1)delta_n)
-    (1+(M-1)Pi)] >= 0`` and the round raises every delta. Below guessing it can fall while J rises.
-    That the share of wrong paths vanishes: arXiv 2410.23912; monotonicity derived here.
-
-    Examples
-    --------
-    >>> right_path_share([Fraction(1, 2)] * 2, 2)
-    Fraction(9, 10)
-    """
-    delta, n_states = family(delta, n_states)
-    alpha = (1 + (n_states - 1) * delta) / n_states
-    paths = np.asarray(product(alpha))
-    return plain(divide(paths, np.asarray((1 + (n_states - 1) * product(delta)) / n_states), 0 * paths))
-
-
-def wrong_path_share(delta: Any, n_states: Any) -> Any:
-    """Share ``1 - R`` of the kept trajectories with an error on the way, a sum of positive terms.
-
-    Follows the probabilities of being right without error, right after errors, and off the right
-    state along the chain, so nothing cancels when all deltas are next to 1.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        The N steps on the last axis, each in [-1/(M-1), 1].
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
-        ``1 - R``, in [0, 1]; 0 where nothing is kept (J = 0).
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, or M is below 2.
-
-    Examples
-    --------
-    >>> wrong_path_share([Fraction(1, 2)] * 2, 2)
-    Fraction(1, 10)
-    """
-    delta, n_states = family(delta, n_states)
-    clean = np.ones_like(delta[..., 0])
-    repaired = 0 * clean
-    off = 0 * clean
-    for step in range(delta.shape[-1]):
-        alpha = (1 + (n_states - 1) * delta[..., step]) / n_states
-        beta = (1 - delta[..., step]) / n_states
-        repaired, off, clean = (
-            repaired * alpha + off * beta,
-            (clean + repaired) * ((n_states - 1) * beta) + off * (1 - beta),
-            clean * alpha,
-        )
-    kept = np.asarray(clean + repaired)
-    return plain(divide(np.asarray(repaired), kept, 0 * kept))
-
-
-def right_path_share_gain(delta: Any, n_states: Any) -> Any:
-    """Ratio R'/R of one round, ``prod_n A_n / (J^{N-1} J')`` with ``A_n = (1+(M-1)Pi_{-n})/M``.
-
-    At least 1 for deltas in [0, 1]: see :func:`right_path_share`.
-
-    Parameters
-    ----------
-    delta : array_like, or a sequence of Fraction, sympy.Expr or flint.arb
-        The N steps on the last axis, each in [-1/(M-1), 1], with J > 0.
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    float, numpy.ndarray, Fraction, sympy.Expr or flint.arb
-        R'/R.
-
-    Raises
-    ------
-    ValueError
-        If a delta leaves its range, there is no step, J = 0, or M is below 2.
-
-    Examples
-    --------
-    >>> right_path_share_gain([Fraction(1, 2)] * 2, 2)
-    Fraction(45, 41)
-    """
-    delta, n_states = family(delta, n_states)
-    agreeing = (1 + (n_states - 1) * others(delta)) / n_states
-    before = (1 + (n_states - 1) * product(delta)) / n_states
-    after = (1 + (n_states - 1) * product(update(delta, n_states))) / n_states
-    if np.any(np.asarray(before == 0, dtype=bool)):
-        raise ValueError("delta must leave a positive accuracy, got J = 0")
-    return plain(np.asarray(product(agreeing) / (before ** (delta.shape[-1] - 1) * after)))
-
-
-def guessing_right_path_share(n_steps: int, n_states: Any) -> Any:
-    """R of a model that guesses, ``M^(1-N)``, as a Fraction (or symbol).
-
-    Parameters
-    ----------
-    n_steps : int
-        N >= 1.
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    Fraction or sympy.Expr
-        ``M^(1-N)``.
-
-    Raises
-    ------
-    ValueError
-        If N is below 1 or M below 2.
-
-    Examples
-    --------
-    >>> guessing_right_path_share(3, 8)
-    Fraction(1, 64)
-    """
-    n_steps = _validate.integer("n_steps", n_steps, 1)
-    n_states = states(n_states)
-    return n_states ** (1 - n_steps) if _math.is_symbolic(n_states) else Fraction(1, n_states ** (n_steps - 1))
-
-
-def wrong_path_rate(n_steps: int, n_states: Any) -> Any:
-    """Coefficient of the end of the wrong paths, equal deltas: ``1 - R ~ C(N,2) (M-1)/M^2 (1-delta)^2``.
-
-    Parameters
-    ----------
-    n_steps : int
-        N >= 1.
-    n_states : int or sympy.Expr
-        M >= 2.
-
-    Returns
-    -------
-    float or sympy.Expr
-        ``C(N,2) (M-1)/M^2``.
-
-    Raises
-    ------
-    ValueError
-        If N is below 1 or M below 2.
-
-    Examples
-    --------
-    >>> wrong_path_rate(3, 8) == 3 * 7 / 64
-    True
-    """
-    n_steps = _validate.integer("n_steps", n_steps, 1)
-    n_states = states(n_states)
-    return n_steps * (n_steps - 1) / 2 * (n_states - 1) / n_states**2

@@ -1,4 +1,4 @@
-"""Checked steps and the ways to write one: delta, right probability, odds, log-ratio, offset."""
+"""The deltas of a chain, checked, and other ways to write a step: right probability, odds, log-ratio, offset."""
 
 from __future__ import annotations
 

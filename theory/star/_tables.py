@@ -1,4 +1,4 @@
-"""Arbitrary transition tables: the refit, the KL identity, hints.
+"""Arbitrary transition tables: the refit, and what it gains as a sum of divergences.
 
 ``tables[n, s, t]`` is the probability that step n+1 goes from state s to state t. Relabelling the
 layers makes the truth the identity, so that the answer to start s is s; another answer map, a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from itertools import combinations_with_replacement, product
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,11 @@ from theory.star import _steps
 __all__ = [
     "expected_reward",
     "fit_partially",
-    "hint_potential",
-    "hinted_refit",
     "improvement_terms",
-    "mean_reward_after_kept",
     "path_law",
-    "prompt_accuracies",
     "refit",
     "tables_from_maps",
-    "tables_right_path_share",
-    "temper_tables",
     "transition_weights",
-    "verifier_reward",
 ]
 
 MAX_PATHS = 2_000_000
@@ -72,6 +64,7 @@ def _sums_to_one(array: Any) -> bool:
 
 
 def checked_tables(tables: Any) -> Any:
+    """Tables of shape (N, M, M) whose rows sum to 1, or a ValueError."""
     array = numbers("tables", tables)
     if array.ndim != 3 or array.shape[1] != array.shape[2] or array.shape[0] < 1 or array.shape[1] < 2:
         raise ValueError(f"tables must have shape (N, M, M) with N >= 1 and M >= 2, got {array.shape}")
@@ -80,7 +73,8 @@ def checked_tables(tables: Any) -> Any:
     return array
 
 
-def _start_law(start: Any, like: Any) -> Any:
+def checked_start(start: Any, like: Any) -> Any:
+    """A law of the start over the states of `like`; uniform by default."""
     n_states = like.shape[1]
     if start is None:
         law = np.empty(n_states, dtype=like.dtype)
@@ -92,7 +86,8 @@ def _start_law(start: Any, like: Any) -> Any:
     return law
 
 
-def _reward(reward: Any, like: Any) -> Any:
+def checked_reward(reward: Any, like: Any) -> Any:
+    """Rewards by start and answer, or by path, for the tables `like`; by default 1 where the answer is the start."""
     n_steps, n_states = like.shape[:2]
     if reward is None:
         identity = np.empty((n_states, n_states), dtype=like.dtype)
@@ -107,6 +102,7 @@ def _reward(reward: Any, like: Any) -> Any:
 
 
 def checked_maps(maps: Any) -> np.ndarray:
+    """Maps of states, one row a step, or a ValueError."""
     array = np.asarray(maps)
     if array.ndim != 2 or array.dtype.kind not in "iu" or array.shape[0] < 1 or array.shape[1] < 2:
         raise ValueError(f"maps must be an integer array of shape (N, M) with M >= 2, got {maps!r}")
@@ -115,9 +111,9 @@ def checked_maps(maps: Any) -> np.ndarray:
     return array
 
 
-def _forward(tables: Any) -> list[Any]:
+def partial_products(tables: Any) -> list[Any]:
     """Products of the first n tables, n = 0..N, the identity first."""
-    found = [_reward(None, tables)]
+    found = [checked_reward(None, tables)]
     for table in tables:
         found.append(found[-1] @ table)
     return found
@@ -188,9 +184,11 @@ def expected_reward(tables: Any, *, start: Any = None, reward: Any = None) -> An
     0.625
     """
     array = checked_tables(tables)
-    law, weight = _start_law(start, array), _reward(reward, array)
+    law, weight = checked_start(start, array), checked_reward(reward, array)
     if weight.ndim == 2:
-        return _steps.plain(np.asarray(np.add.reduce(law * np.add.reduce(_forward(array)[-1] * weight, axis=1))))
+        return _steps.plain(
+            np.asarray(np.add.reduce(law * np.add.reduce(partial_products(array)[-1] * weight, axis=1)))
+        )
     return _steps.plain(np.asarray(np.add.reduce(_path_mass(array, law, weight), axis=None)))
 
 
@@ -236,7 +234,7 @@ def path_law(tables: Any, *, start: Any = None, reward: Any = None) -> Any:
     [0.45, 0.05]
     """
     array = checked_tables(tables)
-    mass = _path_mass(array, _start_law(start, array), _reward(reward, array))
+    mass = _path_mass(array, checked_start(start, array), checked_reward(reward, array))
     total = np.add.reduce(mass, axis=None)
     if total == 0:
         raise ValueError("tables must give some rewarded path a positive probability, got J = 0")
@@ -274,7 +272,7 @@ def transition_weights(tables: Any, *, start: Any = None, reward: Any = None) ->
     0.28125
     """
     array = checked_tables(tables)
-    law, weight = _start_law(start, array), _reward(reward, array)
+    law, weight = checked_start(start, array), checked_reward(reward, array)
     n_steps = array.shape[0]
     result = np.empty_like(array)
     if weight.ndim > 2:
@@ -282,7 +280,7 @@ def transition_weights(tables: Any, *, start: Any = None, reward: Any = None) ->
         for n in range(n_steps):
             result[n] = np.add.reduce(mass, axis=tuple(k for k in range(n_steps + 1) if k not in (n, n + 1)))
         return result
-    forward = _forward(array)
+    forward = partial_products(array)
     backward = weight.T  # by current state and start: expected reward from here on
     for n in reversed(range(n_steps)):
         reached = forward[n].T * law  # by state and start
@@ -431,296 +429,3 @@ def improvement_terms(tables: Any, *, start: Any = None, reward: Any = None) -> 
             if share[s] > 0:
                 rows[n, s] = float(share[s]) * _divergence(after[n, s], array[n, s])
     return rows, _divergence(old, path_law(after, start=start, reward=reward))
-
-
-def mean_reward_after_kept(tables: Any, n_kept: int, *, start: Any = None) -> Any:
-    """Mean accuracy of the refit to `n_kept` kept trajectories, exactly, by enumerating what is kept.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M), truth the identity; floats or Fractions, with J > 0 unless `n_kept` is 0.
-    n_kept : int
-        Kept trajectories, drawn from the law of right ones; 0 returns J.
-    start : array_like, optional
-        Law of S_0; uniform by default.
-
-    Returns
-    -------
-    float or Fraction
-        E[J' | n_kept]; a sampled round of K trajectories averages it over n_kept ~ Binomial(K, J).
-
-    Raises
-    ------
-    ValueError
-        If nothing can be kept, or there are more than 2 000 000 multisets of kept trajectories.
-
-    Notes
-    -----
-    That this is never below J for any n_kept >= 1 is stronger than that a sampled round never lowers
-    the mean accuracy. It is proved for n_kept = 1 (any tables, start law and bijective truth: swap tails
-    at the first meeting) and, by certificates in the odds, for n_kept = 2 and 3 at M = N = 2; otherwise open,
-    without a counterexample.
-
-    Examples
-    --------
-    >>> mean_reward_after_kept([[[Fraction(3, 4), Fraction(1, 4)], [Fraction(1, 4), Fraction(3, 4)]]] * 2, 1)
-    Fraction(121, 160)
-    """
-    array = checked_tables(tables)
-    law = _start_law(start, array)
-    n_kept = _validate.integer("n_kept", n_kept, 0)
-    accuracy = expected_reward(array, start=law)
-    if n_kept == 0:
-        return accuracy
-    if accuracy == 0:
-        raise ValueError("tables must give some right answer a positive probability, got J = 0")
-    n_steps, n_states = array.shape[:2]
-    paths = [(s, *middle, s) for s in range(n_states) for middle in product(range(n_states), repeat=n_steps - 1)]
-    if math.comb(len(paths) + n_kept - 1, n_kept) > MAX_PATHS:
-        raise ValueError(f"n_kept must leave at most {MAX_PATHS} multisets of kept trajectories, got {n_kept}")
-    chances = []
-    for path in paths:
-        chance = law[path[0]] / accuracy
-        for n in range(n_steps):
-            chance = chance * array[n, path[n], path[n + 1]]
-        chances.append(chance)
-    total = 0 * accuracy
-    for kept in combinations_with_replacement(range(len(paths)), n_kept):
-        weight: Any = math.factorial(n_kept)
-        for index in set(kept):
-            weight //= math.factorial(kept.count(index))
-        for index in kept:
-            weight = weight * chances[index]
-        if weight == 0:
-            continue
-        fitted = array.copy()
-        counts = np.zeros((n_steps, n_states, n_states), dtype=np.int64)
-        for index in kept:
-            for n in range(n_steps):
-                counts[n, paths[index][n], paths[index][n + 1]] += 1
-        for n, s in zip(*np.nonzero(counts.sum(axis=2)), strict=True):
-            visits = int(counts[n, s].sum())
-            exact = array.dtype == object
-            fitted[n, s] = [Fraction(int(c), visits) if exact else c / visits for c in counts[n, s]]
-        total = total + weight * np.add.reduce(law * np.diagonal(_forward(fitted)[-1]))
-    return _steps.plain(np.asarray(total))
-
-
-def tables_right_path_share(tables: Any, *, maps: Any = None, start: Any = None) -> Any:
-    """Share R of the kept trajectories with every step right, arbitrary tables.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M).
-    maps : array_like of int, optional
-        Right successors, shape (N, M); the identity by default.
-    start : array_like, optional
-        Law of S_0; uniform by default.
-
-    Returns
-    -------
-    float or Fraction
-        R; 0 where nothing is kept.
-
-    Raises
-    ------
-    ValueError
-        If the tables, maps or start law have the wrong shape or entries.
-
-    Examples
-    --------
-    >>> round(tables_right_path_share([[[0.75, 0.25], [0.25, 0.75]]] * 2), 12)
-    0.9
-    """
-    array = checked_tables(tables)
-    n_steps, n_states = array.shape[:2]
-    chosen = checked_maps(np.tile(np.arange(n_states), (n_steps, 1)) if maps is None else maps)
-    law = _start_law(start, array)
-    here = np.arange(n_states)
-    reward = np.zeros((n_states, n_states), dtype=int)
-    path = law
-    for n in range(n_steps):
-        path = path * array[n, here, chosen[n, here]]
-        here = chosen[n, here]
-    reward[np.arange(n_states), here] = 1
-    if array.dtype == object:
-        reward = np.array([[Fraction(int(entry)) for entry in row] for row in reward], dtype=object)
-    kept = expected_reward(array, start=law, reward=reward)
-    return _steps.plain(np.asarray(np.add.reduce(path) / kept)) if kept != 0 else 0 * kept
-
-
-def verifier_reward(n_states: int, false_negative: Any, false_positive: Any) -> Any:
-    """Acceptance probability by start and answer: 1-mu on the diagonal, nu off it (a reward for :func:`refit`).
-
-    Parameters
-    ----------
-    n_states : int
-        M >= 2.
-    false_negative : float, Fraction, sympy.Expr or flint.arb
-        mu in [0, 1], the chance that a right answer is rejected.
-    false_positive : float, Fraction, sympy.Expr or flint.arb
-        nu in [0, 1], the chance that a wrong answer is accepted.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (M, M).
-
-    Raises
-    ------
-    ValueError
-        If an argument leaves its range.
-
-    Examples
-    --------
-    >>> verifier_reward(2, 0.25, 0.5).tolist()
-    [[0.75, 0.5], [0.5, 0.75]]
-    """
-    n_states = _validate.integer("n_states", n_states, 2)
-    mu = _validate.real("false_negative", _steps.beside(false_negative, false_positive), 0, 1)
-    nu = _validate.real("false_positive", _steps.beside(false_positive, false_negative), 0, 1)
-    result = np.empty((n_states, n_states), dtype=float if isinstance(mu, float) and isinstance(nu, float) else object)
-    result[:] = nu
-    result[np.arange(n_states), np.arange(n_states)] = 1 - mu
-    return result
-
-
-def temper_tables(tables: Any, temperature: Any) -> Any:
-    """Every row sampled at temperature tau: ``T^(1/tau)``, normalised.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M), rows summing to 1; floats or Fractions.
-    temperature : float
-        tau > 0.
-
-    Returns
-    -------
-    numpy.ndarray
-        Floats, shape (N, M, M).
-
-    Raises
-    ------
-    ValueError
-        If the tables have the wrong shape or entries, or tau is not positive.
-
-    Examples
-    --------
-    >>> temper_tables([[[0.75, 0.25], [0.25, 0.75]]], 0.5)[0, 0].round(6).tolist()
-    [0.9, 0.1]
-    """
-    array = checked_tables(tables).astype(float)
-    temperature = _validate.real("temperature", temperature, 0, open_low=True)
-    relative = (array / array.max(axis=-1, keepdims=True)) ** (1 / temperature)
-    return relative / relative.sum(axis=-1, keepdims=True)
-
-
-def prompt_accuracies(tables: Any) -> Any:
-    """Accuracy ``J(s) = P(S_N = s | S_0 = s)`` of each start, truth the identity.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M), rows summing to 1, truth the identity; floats or Fractions.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (M,).
-
-    Raises
-    ------
-    ValueError
-        If the tables have the wrong shape or entries.
-
-    Examples
-    --------
-    >>> prompt_accuracies([[[0.75, 0.25], [0.5, 0.5]]]).tolist()
-    [0.75, 0.5]
-    """
-    return np.diagonal(_forward(checked_tables(tables))[-1]).copy()
-
-
-def hinted_refit(tables: Any, hint: Any, *, start: Any = None) -> Any:
-    """One iteration when a share h of failed prompts adds a path drawn from the model's law given the right answer.
-
-    Prompt s then weighs ``h + (1-h) J(s)`` instead of J(s); prompts with J(s) = 0 have no such path.
-    J itself can fall; :func:`hint_potential` never does.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M), truth the identity.
-    hint : float or Fraction
-        h in [0, 1].
-    start : array_like, optional
-        Law of S_0; uniform by default.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N, M, M). A row that no kept path visits keeps its values.
-
-    Raises
-    ------
-    ValueError
-        If the tables or the start law have the wrong shape or entries, or `hint` leaves its range.
-
-    Examples
-    --------
-    >>> tables = [[[0.75, 0.25], [0.25, 0.75]]] * 2
-    >>> bool(np.allclose(hinted_refit(tables, 1.0), refit(tables)))
-    True
-    """
-    array = checked_tables(tables)
-    hint = _validate.real("hint", _steps.beside(hint, array), 0, 1)
-    right = prompt_accuracies(array)
-    reward = _reward(None, array)
-    for s, chance in enumerate(right):
-        if chance != 0:
-            reward[s, s] = (hint + (1 - hint) * chance) / chance
-    return refit(array, start=start, reward=reward)
-
-
-def hint_potential(tables: Any, hint: Any, *, start: Any = None) -> float:
-    """What hinted iterations never lower: ``Phi_h = E_s[h log J(s) + (1-h) J(s)]``.
-
-    Every start of positive probability needs J(s) > 0 when h > 0.
-
-    Parameters
-    ----------
-    tables : array_like
-        Shape (N, M, M), rows summing to 1, truth the identity; floats or Fractions.
-    hint : float or Fraction
-        h in [0, 1].
-    start : array_like, optional
-        Law of S_0, shape (M,); uniform by default.
-
-    Returns
-    -------
-    float
-        Phi_h: the accuracy at h = 0, a mean log-accuracy (at most 0) at h = 1.
-
-    Raises
-    ------
-    ValueError
-        If the tables or the start law have the wrong shape or entries, `hint` leaves its range, or a start of
-        positive probability has J(s) = 0 while h > 0.
-
-    Examples
-    --------
-    >>> hint_potential([[[0.75, 0.25], [0.25, 0.75]]] * 2, 0.0)
-    0.625
-    """
-    array = checked_tables(tables)
-    hint = _validate.real("hint", hint, 0, 1)
-    total = 0.0
-    for chance, right in zip(_start_law(start, array), prompt_accuracies(array), strict=True):
-        if chance > 0:
-            if hint > 0 and right == 0:
-                raise ValueError("tables must give every start some right path when hint > 0, got J(s) = 0")
-            total += float(chance) * (float(hint) * (math.log(right) if hint > 0 else 0.0) + float((1 - hint) * right))
-    return total
