@@ -1,7 +1,7 @@
 """Tokens a second of the compiled expectation-maximisation, beside numpy and hmmlearn in the same run.
 
 Run as ``python -m benchmarks.mid_training``. Text of a skill world with A = 31, K = 12: 2000 lines of 256 tokens. Each
-rate is the best of a few repetitions; they are comparable within one run only.
+rate is the best of a few repetitions, in processor time; they are comparable within one run only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ N_TOKENS, N_LATENTS, LENGTH, N_LINES = 31, 12, 256, 2000
 
 
 def best(action: Callable[[], object], repetitions: int = 3) -> float:
-    """Shortest of a few wall times, seconds."""
+    """Shortest of a few processor times, seconds; everything here runs on one thread."""
     times = []
     for _ in range(repetitions):
-        start = time.perf_counter()
+        start = time.process_time()
         action()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

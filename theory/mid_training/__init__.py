@@ -16,6 +16,7 @@ Mid-Training RL" (arXiv 2509.25810), and for what follows from its definitions. 
 * :mod:`~theory.mid_training.knob`: stickiness and price per switch, divergences from the sticky prior.
 * :mod:`~theory.mid_training.latents`: soft value iteration, the bound and its gap, number of switches.
 * :mod:`~theory.mid_training.causal`: latents drawn before or after their token is seen.
+* :mod:`~theory.mid_training.identifiability`: what text cannot tell about skills.
 * :mod:`~theory.mid_training.exploration`: first-success and policy-gradient times.
 """
 
@@ -73,6 +74,13 @@ from theory.mid_training.footprint import (
     missing_mass,
     missing_mass_bound,
     missing_mass_extremal,
+)
+from theory.mid_training.identifiability import (
+    common_orbits,
+    equivalent_labellings,
+    relabelled,
+    relabelling_cost,
+    uncrossed_share,
 )
 from theory.mid_training.kept_set import (
     best_kept_size,
@@ -171,6 +179,7 @@ __all__ = [
     "chunk_exploration",
     "chunk_law",
     "chunk_library_size",
+    "common_orbits",
     "constant_path_penalty",
     "count_rule_chernoff",
     "count_rule_exact",
@@ -184,6 +193,7 @@ __all__ = [
     "elimination_probability_textbook",
     "elimination_probability_typed",
     "empirical_risk_count",
+    "equivalent_labellings",
     "evidence_bound",
     "expected_product",
     "exploration_regret",
@@ -225,6 +235,8 @@ __all__ = [
     "pruning_error",
     "pruning_error_bound",
     "regret_parts",
+    "relabelled",
+    "relabelling_cost",
     "repaired_count",
     "repaired_tolerances",
     "resample_divergence",
@@ -248,6 +260,7 @@ __all__ = [
     "switch_moments",
     "switch_penalty",
     "target_survival",
+    "uncrossed_share",
     "uniform_survival_bound",
     "union_count",
     "union_survival_bound",
