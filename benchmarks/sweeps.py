@@ -3,8 +3,9 @@
     python benchmarks/sweeps.py [--cells N] [--efficiency] [--seconds S]
 
 The overhead is what a cell takes beyond the simulator's own call, for cells that take almost no time. The efficiency
-compares one process with two on the same cells: the workers' start is shown apart, since it is paid once a run. The
-large result has `--cells` cells (1e5 by default, 1e6 takes minutes) of one replicate.
+compares one process with two on the same cells, the start of the second included; where other programs are running,
+the processor time of both says more than the clock. The large result has `--cells` cells (1e5 by default, 1e6 takes
+minutes) of one replicate.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from sims.sweeps._grid import Sweep
 from sims.sweeps._parts import Call, evaluate
 from sims.sweeps._progress import Reporter
 from sims.sweeps._runner import Order, run_sweep
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of those that it has ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def timed(sweep: Sweep, path: Path, jobs: int = 1) -> float:
@@ -61,11 +68,15 @@ def efficiency(folder: Path, seconds: float) -> None:
         sweep = Sweep.build(
             find("parity_mixture"), {"p_cot": f"0:1:{cells}"}, {"d": 64, "n_samples": samples}, range(1)
         )
+        spent = [processor_time()]
         one = timed(sweep, folder / f"one-{cells}.nc")
+        spent.append(processor_time())
         two = timed(sweep, folder / f"two-{cells}.nc", jobs=2)
+        spent.append(processor_time())
         same = (folder / f"one-{cells}.nc").read_bytes() == (folder / f"two-{cells}.nc").read_bytes()
         words = f"one process {one:.1f} s, two {two:.1f} s: {one / two:.2f} times as fast"
         print(f"{cells} cells of {one / cells:.2f} s: {words}, same bytes: {same}; load {os.getloadavg()[0]:.1f}")
+        print(f"  processor time {spent[1] - spent[0]:.1f} s with one process, {spent[2] - spent[1]:.1f} s with two")
 
 
 def large(folder: Path, cells: int) -> None:

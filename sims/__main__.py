@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -153,6 +154,7 @@ def _plan(
 
     content: dict[str, Any] = _sweep_file(Path(name)) if name.endswith(".toml") else {"experiment": name}
     experiment = find(content["experiment"])
+    experiment.require()
     swept, fixed = read_settings(experiment, settings)
     given = {**swept, **fixed}
     for table in ("sweep", "fixed"):
@@ -242,6 +244,7 @@ def run(
 
 def _run(sweep: Sweep, order: Order, reporter: Any, target: Path) -> Summary:
     from sims.sweeps._runner import run_sweep
+    from sims.sweeps._store import InUse
 
     try:
         return run_sweep(sweep, order, reporter, target)
@@ -250,8 +253,8 @@ def _run(sweep: Sweep, order: Order, reporter: Any, target: Path) -> Summary:
         _refuse(error)
     except OSError as error:
         reporter.close()
-        kept = "" if order.out is None else "; what has been computed is kept, the same command continues"
-        _refuse(f"{error}{kept}", 1)
+        kept = order.out is not None and not isinstance(error, InUse)
+        _refuse(f"{error}; what has been computed is kept, the same command continues" if kept else error, 1)
     except MemoryError:
         reporter.close()
         _refuse("the result does not fit into memory: fewer seeds, prompts or samples", 1)
@@ -283,6 +286,8 @@ def _finish(sweep: Sweep, order: Order, summary: Summary, target: Path, *, quiet
                 _describe(dataset.load())
             else:
                 typer.echo(str(dataset))
+        if order.out is not None:
+            typer.echo(f"\nwritten to {order.out}; look at it with python -m sims show {order.out}")
     if summary.failed:
         if not json:
             shown = 3 if len(errors) > 5 else 5
@@ -477,4 +482,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == 130:  # at once: a thread may be in the middle of a cell, and Python would wait for it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

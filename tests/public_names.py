@@ -13,17 +13,24 @@ from types import ModuleType
 from typing import Any
 
 ROOMS = ("theory", "sims")
+EXTRA = "sims.transformer"  # needs PyTorch: looked at only where it is named itself
 
 
 def modules(*rooms: str, private: bool = False) -> Iterator[ModuleType]:
     """Every module of the rooms, the packages themselves included; ``__main__`` modules are commands."""
     for room in rooms:
-        package = importlib.import_module(room)
-        yield package
-        for found in pkgutil.walk_packages(package.__path__, f"{room}."):
-            parts = found.name.split(".")[1:]
-            if "__main__" not in parts and (private or not any(part.startswith("_") for part in parts)):
-                yield importlib.import_module(found.name)
+        yield importlib.import_module(room)
+        yield from _inside(room, private)
+
+
+def _inside(package: str, private: bool) -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        name = found.name.rpartition(".")[2]
+        if name == "__main__" or found.name == EXTRA or (name.startswith("_") and not private):
+            continue
+        yield importlib.import_module(found.name)
+        if found.ispkg:
+            yield from _inside(found.name, private)
 
 
 @lru_cache(maxsize=None)
@@ -41,9 +48,9 @@ def functions(*rooms: str) -> dict[str, Callable[..., Any]]:
 
 
 @lru_cache(maxsize=None)
-def example(full: str) -> dict[str, Any] | None:
+def example(full: str, *rooms: str) -> dict[str, Any] | None:
     """The arguments of the first call in a function's own example, by name; None if the example never calls it."""
-    function = functions(*ROOMS)[full]
+    function = functions(*(rooms or ROOMS))[full]
     calls: list[dict[str, Any]] = []
 
     @functools.wraps(function)

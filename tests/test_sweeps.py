@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from sims import sweeps
 from sims._experiments import EXPERIMENTS, Parameter, find
-from sims.sweeps import _netcdf, _parts, _runner
+from sims.sweeps import _netcdf, _parts, _pools, _runner
 from sims.sweeps._grid import Sweep, axis_values, from_specification, label, split_values
 from sims.sweeps._progress import JsonLines, Reporter, Terminal
 from sims.sweeps._runner import Order, run_sweep
@@ -213,7 +213,9 @@ def test_every_cell_is_what_the_function_returns() -> None:
     assert result["b"].attrs["long_name"] == "a number"
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+@pytest.mark.parametrize(
+    "experiment", [e for e in EXPERIMENTS if e.extra is None], ids=lambda experiment: experiment.name
+)
 def test_a_registered_experiment_is_swept_and_replayed(experiment: Any) -> None:
     """Its example, twice the same bits: from the sweep and from the function itself."""
     first = next(iter(experiment.example))
@@ -308,6 +310,109 @@ def test_processes_do_not_show(jobs: int, tmp_path: Path, wanted: str) -> None:
     assert all(int(worker.split(":")[1]) != os.getpid() for worker in workers)
 
 
+SMALL = Sweep.build(find("parity_mixture"), {"d": [5, 6, 7], "p_cot": "0:1:7"}, {"n_samples": 4000}, range(3))
+
+
+def workers_of(path: Path) -> set[int]:
+    with contextlib.closing(sqlite3.connect(f"{path}.cells")) as store:
+        return {int(worker.split(":")[1]) for (worker,) in store.execute("SELECT worker FROM parts")}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("small") / "a.nc"
+    run_sweep(SMALL, Order(path), Reporter(), path)
+    assert workers_of(path) == {os.getpid()}
+    return digest(path)
+
+
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without batches of parts that take next to no time."""
+    monkeypatch.setattr(_runner._Run, "_batches", lambda self, wanted, target: ((self._task(i),) for i in wanted))
+
+
+def test_short_work_is_shared_with_this_process(tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_by_one(monkeypatch)
+    path = tmp_path / "a.nc"
+    run_sweep(SMALL, Order(path, jobs=2), Reporter(), path)
+    assert digest(path) == small
+    assert os.getpid() in workers_of(path)
+    assert len(workers_of(path)) <= 2
+
+
+def test_long_work_is_left_to_processes(tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_runner, "SHORT", 0.0)
+    path = tmp_path / "a.nc"
+    run_sweep(SMALL, Order(path, jobs=2), Reporter(), path)
+    assert digest(path) == small
+    assert os.getpid() not in workers_of(path)
+
+
+def test_shared_work_survives_the_death_of_a_process(
+    tmp_path: Path, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed as soon as it has handed in its first part; this process then leaves the rest to others."""
+    one_by_one(monkeypatch)
+    path = tmp_path / "a.nc"
+    original = _pools.Shared.wait
+    killed: list[int] = []
+
+    def killing(self: Any, timeout: float) -> Any:
+        found = original(self, timeout)
+        others = {int(outcome.worker.split(":")[1]) for _, outcomes in found if isinstance(outcomes, list)
+                  for outcome in outcomes} - {os.getpid()}  # fmt: skip
+        if others and not killed:
+            killed.extend(others)
+            os.kill(killed[0], signal.SIGKILL)
+        return found
+
+    monkeypatch.setattr(_pools.Shared, "wait", killing)
+    # The process takes part in every run: parts wait in this one until it has.
+    slow = _pools.compute
+
+    def waiting(call: Any, expected: str, tasks: Any) -> Any:
+        deadline = time.monotonic() + 30
+        while not killed and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return slow(call, expected, tasks)
+
+    monkeypatch.setattr(_pools.Shared, "_here", staticmethod(waiting))
+    summary = run_sweep(SMALL, Order(path, jobs=2), Reporter(), path)
+    assert len(killed) == 1
+    assert (summary.failed, summary.computed) == (0, SMALL.n_cells)
+    assert '"event": "worker lost"' in Path(f"{path}.log").read_text()
+    assert digest(path) == small
+
+
+def test_an_error_of_the_thread_that_shares_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(call: Any, expected: str, tasks: Any) -> Any:
+        raise RuntimeError("other code")
+
+    one_by_one(monkeypatch)
+    monkeypatch.setattr(_pools.Shared, "_here", staticmethod(failing))
+    with pytest.raises(RuntimeError, match="other code"):
+        run_sweep(SMALL, Order(tmp_path / "a.nc", jobs=2), Reporter(), tmp_path / "a.nc")
+
+
+def test_kernels_are_compiled_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark is made after the example has run; an example that fails leaves none and does no harm."""
+    from sims import _kernels
+
+    monkeypatch.setattr(_kernels, "cache_directory", lambda module: tmp_path)
+    call, called = _parts.Call.of(SMALL.experiment), []
+    original = _parts.evaluate
+    monkeypatch.setattr(_parts, "evaluate", lambda *given: called.append(given) or original(*given))
+    example = {"d": 4, "p_cot": 0.5, "n_samples": 10}
+    for values in (example, {**example, "d": 6}):
+        _parts.compile_once(call, values)
+    assert len(called) == 1
+    assert len(list(tmp_path.glob("*.ready"))) == 1
+    _parts.compile_once(call, {**example, "d": "six"})
+    assert len(list(tmp_path.glob("*.ready"))) == 1
+    _parts.compile_once(_parts.Call.of(COUNT), {"a": 1, "b": 0.5})
+    assert len(called) == 2
+
+
 def test_a_cluster_that_loses_a_worker_does_not_show(tmp_path: Path) -> None:
     """Three worker processes of dask.distributed; one is killed while all of them work."""
     distributed = pytest.importorskip("distributed")
@@ -342,11 +447,6 @@ def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
 
 
 # Interruptions
-
-
-def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without batches of parts that take next to no time."""
-    monkeypatch.setattr(_runner._Run, "_batches", lambda self, wanted, target: ((self._task(i),) for i in wanted))
 
 
 @pytest.mark.parametrize("after", [0, 1, 7, 29])
@@ -472,6 +572,30 @@ def test_workers_do_not_outlive_the_command(tmp_path: Path) -> None:
     while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(_alive(pid) for pid in children)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupt_does_not_wait_for_a_cell(jobs: str, tmp_path: Path) -> None:
+    """Cells of about a minute, one of them in a thread of the command where there are two processes."""
+    out = tmp_path / "a.nc"
+    settings = ["p_cot=0.4,0.5", "d=4", "n_samples=300000000", "ridge=0.1"]
+    arguments = ["run", "linear_model", *(word for text in settings for word in ("--set", text)), "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sims", *arguments, "--jobs", jobs, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f'"{"progress" if jobs == "2" else "start"}"' in line:
+            break
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "interrupted; the same command continues\n"
 
 
 def _children(pid: int) -> list[str]:
@@ -828,7 +952,7 @@ def test_too_small_a_disk_is_announced(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(shutil, "disk_usage", lambda path: type("usage", (), {"free": 10}))
     path = tmp_path / "count.nc"
     run_sweep(whole(), Order(path), Terminal(bar=False), path)
-    assert "GB are free on this disk" in capsys.readouterr().err
+    assert "10 B are free on this disk" in capsys.readouterr().err
 
 
 def test_a_log_that_cannot_be_written_does_not_stop_a_run(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def _chosen(experiment: Any) -> Experiment:
         return experiment
     if not isinstance(experiment, str):
         raise ValueError(f"experiment must be a name or an Experiment, got {experiment!r}")
-    return find(experiment)
+    found = find(experiment)
+    found.require()
+    return found
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -115,7 +117,8 @@ def run(
         File to write, ending in ``.nc``; a run that was stopped continues from what lies beside it. Without it
         everything stays in memory.
     jobs : int, optional
-        Processes, -1 for one a processor. The result does not depend on it.
+        Processes, -1 for one a processor; this one is among them where the work is short. The result does not depend
+        on it.
     cluster : str, optional
         Address of a running dask scheduler, such as ``tcp://host:8786``; its workers take the place of `jobs`.
     retry_failed : bool, optional
@@ -143,7 +146,8 @@ def run(
 
     Notes
     -----
-    Overhead: about a millisecond a cell. Memory of this process: that of the largest part, and some bytes a cell.
+    Overhead: some tenths of a millisecond a cell. Memory of this process: that of the largest part, and some bytes a
+    cell.
 
     Examples
     --------

@@ -8,6 +8,7 @@ are the variables one behind the other. Nothing is pickled, so a file from elsew
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -32,9 +33,12 @@ from sims._experiments import Experiment, load
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Call", "Outcome", "Task", "compute", "evaluate", "origin", "pack", "unpack"]
+__all__ = ["ONE_THREAD", "Call", "Outcome", "Task", "compile_once", "compute", "evaluate", "origin", "pack", "unpack"]
 
 FORMAT = 1
+NEEDS = {"transformer": ("torch",)}  # further distributions that decide bits
+POOLS = ("OMP", "OPENBLAS", "MKL", "BLIS")
+ONE_THREAD = {**{f"{name}_NUM_THREADS": "1" for name in POOLS}, "VECLIB_MAXIMUM_THREADS": "1"}  # in an environment
 
 
 class Task(NamedTuple):
@@ -143,6 +147,8 @@ def origin(package: str | None, module: str) -> str:
         "numba": version("numba"),
         "machine": f"{platform.system()} {platform.machine()}",
     }
+    if "torch" in NEEDS.get(module.partition(".")[0], ()):
+        versions["torch"] = version("torch")
     return json.dumps({"files": files, "versions": versions, "format": FORMAT}, sort_keys=True)
 
 
@@ -224,7 +230,8 @@ def unpack(layout: Mapping[str, Any], payload: bytes, n_seeds: int) -> dict[str,
 @lru_cache(maxsize=None)
 def _thread_pools(path: str) -> Any:
     """The pools of linear algebra, looked up after the function at `path` has loaded what it needs."""
-    import scipy.linalg  # noqa: F401 - brings its own pool
+    if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
+        import scipy.linalg  # noqa: F401 - brings its own pool, of many threads where the environment does not say one
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -236,6 +243,39 @@ def evaluate(call: Call, values: Mapping[str, Any], seeds: Sequence[int]) -> xar
     with _thread_pools(call.function).limit(limits=1):
         dataset: xarray.Dataset = function(**call.arguments(values), seeds=list(seeds))
     return dataset
+
+
+def _kind(value: Any) -> Any:
+    """What a compiled function may distinguish in an argument: words, truth values and types."""
+    if isinstance(value, dict):
+        return {name: _kind(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_kind(item) for item in value[:1]]
+    return value if isinstance(value, (str, bool)) or value is None else type(value).__name__
+
+
+def compile_once(call: Call, example: Mapping[str, Any]) -> None:
+    """Have one of several processes compile, and keep on disk, what the others then load: a cell of small size.
+
+    A mark beside the compiled code says that it is there; where it says too much, the cells compile what is lacking.
+    """
+    if call.package != "sims":
+        return
+    from sims._kernels import cache_directory
+
+    text = json.dumps([call.function, _kind(dict(example))], sort_keys=True, default=str)
+    folder = cache_directory(call.function.partition(":")[0])
+    mark = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.ready"
+    if mark.exists():
+        return
+    with contextlib.suppress(Exception), (folder / "compiling").open("a") as turn:  # the cells will say what is wrong
+        with contextlib.suppress(ImportError):  # Windows: side by side
+            import fcntl
+
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        if not mark.exists():
+            evaluate(call, example, [0])
+            mark.touch()
 
 
 def compute(call: Call, expected: str, tasks: Sequence[Task]) -> list[Outcome]:

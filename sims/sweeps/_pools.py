@@ -1,24 +1,28 @@
-"""Who computes the parts: this process, processes on this machine (loky), or a cluster (dask.distributed).
+"""Who computes the parts: this process, processes on this machine (loky), both, or a cluster (dask.distributed).
 
-All three take batches of tasks and hand back outcomes, or say that a worker was lost with its batch.
+All of them take batches of tasks and hand back outcomes, or say that a worker was lost with its batch.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import logging
 import os
 import queue
 import signal
+import sys
 import threading
 import time
+from concurrent.futures import Future
 from typing import Any, Protocol
 
-from sims.sweeps._parts import Call, Outcome, Task, compute
+from sims.sweeps._parts import ONE_THREAD, Call, Outcome, Task, compile_once, compute
 
-__all__ = ["Cluster", "ClusterLost", "Here", "Local", "Lost", "Pool"]
+__all__ = ["Cluster", "ClusterLost", "Here", "Local", "Lost", "Pool", "Shared"]
 
 Batch = tuple[Task, ...]
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+THREADS = {**ONE_THREAD, "NUMBA_NUM_THREADS": "1"}
 
 
 class Lost(Exception):
@@ -35,6 +39,10 @@ class Pool(Protocol):
     @property
     def workers(self) -> int:
         """How many batches are computed at a time."""
+
+    @property
+    def depth(self) -> int:
+        """How many batches it should have, to be busy until more come."""
 
     def submit(self, batch: Batch) -> None:
         """Take a batch."""
@@ -58,6 +66,11 @@ class Here:
         """One."""
         return 1
 
+    @property
+    def depth(self) -> int:
+        """One: it computes while it is waited for."""
+        return 1
+
     def submit(self, batch: Batch) -> None:
         """Take a batch."""
         self._waiting.append(batch)
@@ -72,7 +85,11 @@ class Here:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the coordinator, and do not outlive it."""
+    """Leave Ctrl-C to the coordinator, do not outlive it, and be ready soon.
+
+    The collector of garbage would take a quarter of the start, looking through what the imports leave for good.
+    """
+    gc.set_threshold(20_000, 50, 50)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -83,11 +100,24 @@ def _start_worker(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _start_worker_for(parent: int, call: Call, example: dict[str, Any]) -> None:
+    """Start, and load what one experiment needs.
+
+    xarray imports dask, where that is installed, to learn that no array is one of dask's; simulators of this project
+    have none, and are spared that.
+    """
+    _start_worker(parent)
+    if call.package == "sims":
+        sys.modules.setdefault("dask", None)  # type: ignore[arg-type]
+    compile_once(call, example)
+
+
 class Local:
     """Processes on this machine, started afresh (never forked: a fork after a parallel kernel kills the child)."""
 
-    def __init__(self, call: Call, origin: str, jobs: int) -> None:
-        self._call, self._origin, self._jobs = call, origin, jobs
+    def __init__(self, call: Call, origin: str, jobs: int, example: dict[str, Any]) -> None:
+        self._call, self._origin, self._jobs, self._example = call, origin, jobs, example
+        self._processes = jobs
         self._done: queue.SimpleQueue[tuple[Batch, Any]] = queue.SimpleQueue()
         self._executor: Any = None
 
@@ -95,6 +125,11 @@ class Local:
     def workers(self) -> int:
         """The number of processes."""
         return self._jobs
+
+    @property
+    def depth(self) -> int:
+        """Twice as many, so that none waits for its next one."""
+        return 2 * self._jobs
 
     def submit(self, batch: Batch) -> None:
         """Give a batch to the next free process."""
@@ -104,8 +139,9 @@ class Local:
         for _ in range(3):
             if self._executor is None:
                 environment = {**THREADS, "PYTHONWARNINGS": "ignore"}
+                arguments = (os.getpid(), self._call, self._example)
                 self._executor = ProcessPoolExecutor(
-                    self._jobs, env=environment, initializer=_start_worker, initargs=(os.getpid(),)
+                    self._processes, env=environment, initializer=_start_worker_for, initargs=arguments
                 )
             try:
                 future = self._executor.submit(compute, self._call, self._origin, batch)
@@ -142,10 +178,59 @@ class Local:
             self._executor = None
 
     def close(self, cancel: bool) -> None:
-        """End the processes."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=cancel)
-            self._executor = None
+        """End the processes; what they computed is here, and to let them leave by themselves takes half a second."""
+        self._stop()
+
+
+class Shared(Local):
+    """Processes, and this one in the place of the first, which saves its start.
+
+    For work that is soon done: here, a part that kills its process ends the run, though the same command goes on from
+    there. After the death of another process this one leaves the work to them.
+    """
+
+    _here = staticmethod(compute)
+
+    def __init__(self, call: Call, origin: str, jobs: int, example: dict[str, Any]) -> None:
+        super().__init__(call, origin, jobs, example)
+        self._processes = jobs - 1
+        self._own: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._idle = True
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """One for each, so that they end together."""
+        return self._jobs
+
+    def _work(self) -> None:
+        compile_once(self._call, self._example)
+        while (batch := self._own.get()) is not None:
+            future: Future[list[Outcome]] = Future()
+            try:
+                future.set_result(self._here(self._call, self._origin, batch))
+            except BaseException as problem:  # noqa: BLE001 - raised where it is waited for
+                future.set_exception(problem)
+            self._idle = True
+            self._done.put((batch, future))
+
+    def submit(self, batch: Batch) -> None:
+        """Take a batch here if nothing is done here, but the first to a process, which takes time to start."""
+        if self._idle and self._executor is not None and self._processes < self._jobs:
+            self._idle = False
+            self._own.put(batch)
+        else:
+            super().submit(batch)
+
+    def _stop(self) -> None:
+        self._processes = self._jobs
+        super()._stop()
+
+    def close(self, cancel: bool) -> None:
+        """End the processes and the thread; what it still computes is forgotten."""
+        self._own.put(None)
+        super().close(cancel)
 
 
 class Cluster:
@@ -159,6 +244,7 @@ class Cluster:
             self._distributed: Any = importlib.import_module("distributed")
         except ImportError:
             raise ClusterLost("a cluster needs dask.distributed: pip install 'cotbounds[cluster]'") from None
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # that it is gone is told in one line
         try:
             self._client = self._distributed.Client(address, timeout="10s", set_as_default=False)
         except (OSError, ValueError, TypeError, TimeoutError, ImportError) as error:
@@ -177,6 +263,11 @@ class Cluster:
             with contextlib.suppress(Exception):
                 self._workers = max(1, sum(self._client.nthreads().values()))
         return self._workers
+
+    @property
+    def depth(self) -> int:
+        """Twice as many, so that none waits for its next one."""
+        return 2 * self.workers
 
     def submit(self, batch: Batch) -> None:
         """Give a batch to the scheduler."""

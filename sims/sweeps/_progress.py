@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["JsonLines", "Reporter", "Terminal", "duration"]
+__all__ = ["JsonLines", "Reporter", "Terminal", "amount", "counted", "duration"]
 
 
 def duration(seconds: float) -> str:
@@ -28,6 +28,32 @@ def duration(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def amount(size: float) -> str:
+    """Bytes in words.
+
+    Examples
+    --------
+    >>> amount(900), amount(45_000), amount(2.5e9)
+    ('900 B', '45 kB', '2.5 GB')
+    """
+    units = ["TB", "GB", "MB", "kB", "B"]
+    unit = units.pop()
+    while size >= 999.5 and units:
+        size, unit = size / 1000, units.pop()
+    return f"{size:.{0 if unit == 'B' or size >= 10 else 1}f} {unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Examples
+    --------
+    >>> counted(1, "seed"), counted(20, "seed")
+    ('1 seed', '20 seeds')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class Reporter:

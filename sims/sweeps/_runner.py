@@ -20,15 +20,16 @@ import numpy as np
 
 from sims.sweeps._grid import Part, Sweep
 from sims.sweeps._netcdf import Damaged, export
-from sims.sweeps._parts import Call, Outcome, Task, evaluate, origin
-from sims.sweeps._pools import Cluster, Here, Local, Lost, Pool
-from sims.sweeps._progress import Reporter, duration
+from sims.sweeps._parts import Call, Outcome, Task, origin
+from sims.sweeps._pools import Cluster, Here, Local, Lost, Pool, Shared
+from sims.sweeps._progress import Reporter, amount, counted, duration
 from sims.sweeps._store import Log, Store, StoreError, difference, lock
 
-__all__ = ["Order", "Summary", "cells_path", "code_digest_of", "log_path", "run_sweep", "warm_up"]
+__all__ = ["Order", "Summary", "cells_path", "code_digest_of", "log_path", "run_sweep"]
 
 DEATHS = 3  # of a worker alone with a part, before the part is given up
 WORTH = 0.5  # estimated seconds of work from which processes are worth their start
+SHORT = 120.0  # estimated seconds up to which this process takes a share: no loss if it all has to be done again
 TODO, DONE, FAILED = 0, 1, 2
 
 
@@ -78,18 +79,15 @@ def code_digest_of(text: str) -> str:
     return hashlib.sha256(files.encode()).hexdigest()[:16]
 
 
-def warm_up(sweep: Sweep) -> None:
-    """Compile kernels here, once, before workers would do it side by side: the first cell with small sizes."""
+def _example(sweep: Sweep) -> dict[str, Any]:
+    """The first cell with small sizes, which compiles what the cells need."""
     example = {**sweep.values(0), **{name: sweep.experiment.example.get(name) for name in sweep.experiment.sizes}}
     for parameter in sweep.experiment.parameters:
         if parameter.name in sweep.experiment.sizes and parameter.name not in sweep.experiment.example:
             example[parameter.name] = (
                 sweep.values(0)[parameter.name] if parameter.default is None else parameter.default
             )
-    try:
-        evaluate(Call.of(sweep.experiment), example, [0])
-    except Exception:  # noqa: BLE001 - the cells themselves will say what is wrong
-        return
+    return example
 
 
 class _Run:
@@ -201,12 +199,13 @@ class _Run:
         if self.order.cluster is not None:
             self.suspects.clear()
             pool = Cluster(self.call, self.origin_text, self.order.cluster)
-        elif jobs > 1 and float(self.costs[self.state == TODO].sum()) >= WORTH:
-            warm_up(self.sweep)
-            pool = Local(self.call, self.origin_text, jobs)
+        elif jobs > 1 and (expected := float(self.costs[self.state == TODO].sum())) >= WORTH:
+            harmless = self.call.package == "sims" and expected < SHORT and not self.suspects
+            kind = Shared if harmless else Local
+            pool = kind(self.call, self.origin_text, jobs, _example(self.sweep))
         else:
             if self.suspects:  # one of them may have killed the last run: not in this process
-                alone = Local(self.call, self.origin_text, 1)
+                alone = Local(self.call, self.origin_text, 1, _example(self.sweep))
                 self._drive(alone, iter(()), 1)
             pool = Here(self.call, self.origin_text)
         workers = pool.workers
@@ -220,7 +219,7 @@ class _Run:
         finished = False
         try:
             while True:
-                limit = 1 if isinstance(pool, Here) else 2 * pool.workers
+                limit = pool.depth
                 if self.suspects and not in_flight:
                     self._submit(pool, (self._task(self.suspects.popleft()),), in_flight, alone=True)
                 while not self.suspects and len(in_flight) < limit and not self._alone:
@@ -297,7 +296,7 @@ class _Run:
         needed = bytes_per_replicate * (todo + self.sweep.n_cells * len(self.sweep.seeds))
         free = shutil.disk_usage(self.order.out.parent).free
         if needed > free:
-            text = f"warning: about {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free on this disk"
+            text = f"warning: about {amount(needed)} are needed, {amount(free)} are free on this disk"
             self.reporter.note("disk", text, bytes_needed=needed, bytes_free=free)
             self.log.write("disk", bytes_needed=needed, bytes_free=free)
 
@@ -420,7 +419,7 @@ def _announce(run: _Run, log: Log) -> None:
     sweep, order, reporter = run.sweep, run.order, run.reporter
     if order.explain:
         for reason, count in run.summary.reasons.most_common():
-            reporter.note("reasons", f"{count} parts: {reason}", reason=reason, parts=count)
+            reporter.note("reasons", f"{counted(count, 'part')}: {reason}", reason=reason, parts=count)
     expected, jobs = _estimate(run)
     log.write(
         "start",
@@ -436,9 +435,9 @@ def _announce(run: _Run, log: Log) -> None:
         estimated_seconds=expected,
     )
     left = int((run.state == TODO).sum())
-    words = f"{sweep.n_cells} cells, {len(sweep.seeds)} seeds each"
+    words = f"{counted(sweep.n_cells, 'cell')}, {counted(len(sweep.seeds), 'seed')} each"
     if run.summary.reused:
-        words += f", {run.summary.reused} cells are there"
+        words += f", {run.summary.reused} of them there"
     share = f"{jobs} processes" if jobs > 1 else "one process"
     if order.cluster is not None:
         share = "one process, to be shared by the cluster's workers"

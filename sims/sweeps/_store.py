@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from sims.sweeps._parts import Outcome
 
-__all__ = ["Log", "Row", "Store", "StoreError", "difference", "identity_of", "lock"]
+__all__ = ["InUse", "Log", "Row", "Store", "StoreError", "difference", "identity_of", "lock"]
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT);
@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS started (address BLOB PRIMARY KEY);
 
 class StoreError(OSError):
     """The disk is full, the file cannot be written, or another process writes it."""
+
+
+class InUse(StoreError):
+    """Another process writes it."""
 
 
 class Row(NamedTuple):
@@ -118,7 +122,7 @@ def lock(log: Path) -> int:
     except (BlockingIOError, PermissionError) as error:
         if isinstance(error, PermissionError) and os.name != "nt":
             raise StoreError(f"{log} cannot be written: {error}") from None
-        raise StoreError(f"another process is working on {log.with_suffix('')}; wait for it, or stop it") from None
+        raise InUse(f"another process is working on {log.with_suffix('')}; wait for it, or stop it") from None
     except OSError as error:
         raise StoreError(f"{log} cannot be written: {error}") from None
     raise StoreError(f"{log} is removed again and again by another process")
