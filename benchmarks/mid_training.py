@@ -6,8 +6,10 @@ rate is the best of a few repetitions, in processor time; they are comparable wi
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -62,14 +64,14 @@ def hmmlearn_rate(lines: np.ndarray, emission: np.ndarray, alpha: float) -> floa
     It normalises over pairs, so its M-step is another one; its passes over the text are the same work.
     """
     try:
-        from hmmlearn.hmm import CategoricalHMM
+        hmm: Any = importlib.import_module("hmmlearn.hmm")
     except ImportError:
         return None
     import warnings
 
     k, size = emission.shape[:2]
     pairs = (lines[:, :-1] * size + lines[:, 1:]).reshape(-1, 1)
-    model = CategoricalHMM(k, n_iter=1, tol=0.0, init_params="", params="te")
+    model = hmm.CategoricalHMM(k, n_iter=1, tol=0.0, init_params="", params="te")
     model.n_features = size * size
     model.startprob_ = np.full(k, 1.0 / k)
     model.transmat_ = np.full((k, k), (1.0 - alpha) / k) + alpha * np.eye(k)
@@ -77,7 +79,7 @@ def hmmlearn_rate(lines: np.ndarray, emission: np.ndarray, alpha: float) -> floa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seconds = best(lambda: model.fit(pairs, [lines.shape[1] - 1] * len(lines)), 1)
-    return pairs.size / seconds
+    return float(pairs.size / seconds)
 
 
 def main() -> None:

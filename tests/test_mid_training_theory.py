@@ -753,17 +753,19 @@ def test_causal_latents_never_beat_next_token_prediction(
     emissions = rng.dirichlet(np.ones(size), size=(k, size)) * 0.98 + 0.02 / size
     emissions /= emissions.sum(axis=2, keepdims=True)
     values = mid.causal_values(emissions, alpha, length, None if free else 0)
-    assert values.causal <= values.entropy + 1e-12
-    assert values.bigram <= values.entropy + 1e-12
-    assert values.smoothing == values.entropy
+    assert values.causal <= values.full_context + 1e-12
+    assert values.bigram <= values.full_context + 1e-12
+    # values, so minus the entropies
+    assert -length * math.log(size) - 1e-12 <= length * values.bigram <= 1e-12
+    assert values.smoothing == values.full_context
     if not free:  # the mean log-likelihood by listing all texts and all latent paths
         total = 0.0
         for text in np.ndindex(*[size] * length):
             likelihood, _ = oracle.posterior(oracle.log_emissions_of([0, *text], emissions), alpha)
             total += math.exp(likelihood) * likelihood
-        assert values.entropy * length == pytest.approx(total, abs=1e-9)
+        assert values.full_context * length == pytest.approx(total, abs=1e-9)
     if k == 1:
-        assert values.causal == pytest.approx(values.entropy, abs=1e-12)
+        assert values.causal == pytest.approx(values.full_context, abs=1e-12)
 
 
 # -------------------- exploration

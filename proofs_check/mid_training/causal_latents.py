@@ -65,9 +65,9 @@ def _causal_tree(lab: Lab) -> Iterator[Cell]:
             full, bigram = _entropies(noise, alpha, length)
             cell = {"noise": noise, "alpha": alpha, "T": length}
             yield lab.close(cell, values.smoothing, full, SLACK, "hindsight: the mean log-likelihood")
-            yield lab.close(cell, values.entropy, full, SLACK, "full-context next-token prediction")
+            yield lab.close(cell, values.full_context, full, SLACK, "full-context next-token prediction")
             yield lab.close(cell, values.bigram, bigram, SLACK, "bigram")
-            yield lab.at_most(cell, values.causal, values.entropy + SLACK, "causal latents")
+            yield lab.at_most(cell, values.causal, values.full_context + SLACK, "causal latents")
 
 
 def _causal_search(lab: Lab) -> Iterator[Cell]:
@@ -148,7 +148,7 @@ CAUSAL_HOLDS = Claim(
             "causal latents reach what hindsight reaches with noise halved",
             "the latent is independent of its token given the past",
             theory=replaced(
-                causal_values=lambda e, a, n: (lambda v: v._replace(causal=v.entropy + 0.1))(
+                causal_values=lambda e, a, n: (lambda v: v._replace(causal=v.full_context + 0.1))(
                     shipped().causal_values(e, a, n)
                 )
             ),
@@ -166,7 +166,9 @@ CAUSAL_HOLDS = Claim(
             "full context is worth no more than the previous token",
             "the past tells which skill is on",
             theory=replaced(
-                causal_values=lambda e, a, n: (lambda v: v._replace(entropy=v.bigram))(shipped().causal_values(e, a, n))
+                causal_values=lambda e, a, n: (lambda v: v._replace(full_context=v.bigram))(
+                    shipped().causal_values(e, a, n)
+                )
             ),
         ),
     ),
@@ -178,7 +180,9 @@ def _causal_beats(lab: Lab) -> Iterator[Cell]:
         values = lab.theory.mid_training.causal_values(_two_skills(noise), 0.85, 7)
         cell = {"noise": noise, "alpha": 0.85, "T": 7}
         detail = f"worked values: hindsight {hindsight}, causal {causal}"
-        yield lab.at_most(cell, values.entropy, values.causal, "next-token value against the causal one; " + detail)
+        yield lab.at_most(
+            cell, values.full_context, values.causal, "next-token value against the causal one; " + detail
+        )
 
 
 def _causal_beats_paths(lab: Lab) -> Iterator[Cell]:

@@ -32,15 +32,15 @@ class CausalValues(NamedTuple):
         Bound with hindsight latents, equal to the mean log-likelihood.
     causal : float
         Best bound when z_t is drawn before a_t is seen, with the emissions kept.
-    entropy : float
-        Minus the conditional entropy rate of the text: the value of full-context next-token prediction.
+    full_context : float
+        Value of next-token prediction that sees all of the past: minus the entropy rate of the text.
     bigram : float
-        Minus the entropy rate given only the previous token.
+        Value of next-token prediction that sees the previous token alone: minus the entropy rate given that token.
     """
 
     smoothing: float
     causal: float
-    entropy: float
+    full_context: float
     bigram: float
 
 
