@@ -8,12 +8,13 @@ JOBS ?= 2
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test test-slow notebooks lock clean
+.PHONY: help verify test test-slow test-transformer notebooks lock clean
 
 help:
 	@echo "make verify      judge every claim (quick profile); make verify ARGS='--html report' adds a page"
 	@echo "make test        everything: units, properties, doctests, notebooks, style, types, one fresh seed"
 	@echo "make test-slow   evidence that takes minutes"
+	@echo "make test-transformer  installs PyTorch, then runs the tests that need it"
 	@echo "make notebooks   execute the notebooks at full size and store their outputs"
 	@echo "make lock        refresh constraints.txt from the newest compatible releases"
 
@@ -30,6 +31,9 @@ test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 	$(BIN)/python -m proofs_check --profile full --power --jobs $(JOBS)
 
+test-transformer: $(VENV)/.installed-transformer
+	$(BIN)/python -m pytest -m transformer $(ARGS)
+
 notebooks: $(VENV)/.installed-test
 	$(BIN)/python notebooks/execute.py $(ARGS)
 
@@ -41,6 +45,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/pytho
 $(VENV)/.installed-test: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-transformer: setup.cfg pyproject.toml constraints.txt constraints-transformer.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-transformer.txt --editable '.[test,transformer]'
+	@touch $@ $(VENV)/.installed-test $(VENV)/.installed
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
