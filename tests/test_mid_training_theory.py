@@ -565,6 +565,30 @@ def test_worked_sizes_of_the_kept_set() -> None:
     assert sizes == [5, 10, 20, 40]
 
 
+def test_planning_with_every_macro_kept_loses_only_what_the_sweeps_leave() -> None:
+    # The five weights add up to 1 + 2^-52, and 1 - F_5^2 of their float sum is -4.4e-16.
+    weights = mid.zipf_weights(5, 3)
+    assert mid.head_mass(weights)[-1] > 1
+    assert mid.planning_regret(weights, 2, 1 / 16, 100)[-1] == 2.0**-80
+    assert mid.planning_regret(weights, 2, 0.0, 100)[-1] == 0
+
+
+@given(laws(1, 6), st.integers(1, 4), st.integers(0, 4), st.integers(0, 100))
+def test_planning_regret_is_never_negative_and_keeps_its_digits(w: Any, length: int, g: int, budget: int) -> None:
+    modulus = Fraction(g, 4)
+    if g == 4:
+        modulus = Fraction(255, 256)
+    heads = [sum(sorted(w, reverse=True)[: j + 1]) for j in range(len(w))]
+    literal = [1 - f**length + modulus ** (budget // (j + 1)) for j, f in enumerate(heads)]
+    assert mid.planning_regret(w, length, modulus, budget).tolist() == literal
+    found = mid.planning_regret([float(x) for x in w], length, float(modulus), budget)
+    assert (found >= 0).all()
+    # Both terms are positive; 1 - (1 - T)^L moves at most as much as T, relatively, and T, a sum of at most K rounded
+    # weights over another, by 2K units in the last place. Six more for log1p, expm1, the power and the rest.
+    for value, exact in zip(found, literal, strict=True):
+        assert abs(Fraction(float(value)) - exact) <= (2 * len(w) + 6) * Fraction(EPS) * exact
+
+
 @given(laws(1, 6), st.integers(1, 3), st.integers(1, 60))
 def test_kept_set_properties_in_rationals(w: Any, length: Any, n: Any) -> None:
     now, later = mid.exploration_regret(w, length, n), mid.exploration_regret(w, length, n + 7)

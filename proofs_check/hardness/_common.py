@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from proofs_check.certificates import is_zero
 from proofs_check.domains import Integer, Real
 from proofs_check.samples import Counts
 
@@ -17,19 +18,24 @@ __all__ = [
     "GRADIENT_SQUARE",
     "LENGTH",
     "PAPER",
+    "PARSEVAL_SOURCE",
     "P_COT",
     "SYMBOLS",
     "P",
     "character",
     "coefficient",
+    "half_sums_keep_squares",
     "misses",
+    "network_settings",
     "patterns",
     "prompts",
     "square_mean",
     "subsets",
+    "transform_rounding",
 ]
 
 PAPER = "Tsilivis, Malach, Ullrich, Kempe, arXiv 2510.11495"
+PARSEVAL_SOURCE = "Parseval's identity for the components of the gradient of log(2 cosh(f/2)) - y f/2"
 P = sp.Symbol("p", positive=True)
 SYMBOLS = tuple(sp.Symbol(f"g_{i}", real=True) for i in range(8))
 LENGTH = Integer(1, 1000, meaning="number of signs", largest_drawn=300)
@@ -89,3 +95,22 @@ def misses(
         return Counts(int(found.sum()), int(found.size))
 
     return judge
+
+
+def half_sums_keep_squares() -> bool:
+    """((u+w)/2)^2 + ((u-w)/2)^2 = (u^2 + w^2)/2: one more sign splits a coefficient into half sums."""
+    u, w = sp.symbols("u w", real=True)
+    return is_zero(((u + w) / 2) ** 2 + ((u - w) / 2) ** 2 - (u**2 + w**2) / 2)
+
+
+def transform_rounding(d: int) -> float:
+    """Relative error of a sum of 2^d squares of transforms in d levels, all terms positive, with room for E|grad|^2."""
+    return float((2**d + 8 * d + 64) * 2.0**-52)
+
+
+def network_settings(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of hardness.gradient_signal for a cell that names a predictor of width 4."""
+    return {
+        "d": cell["d"], "predictor": cell["predictor"], "width": 4, "activation": cell["activation"],
+        "p_cot": cell["p_cot"],
+    }  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from theory._math import log
 from theory._validate import integer, real
-from theory.mid_training._inputs import whole
+from theory.mid_training._inputs import law, whole
 from theory.mid_training.repairs import head_mass
 
 __all__ = [
@@ -33,6 +33,17 @@ __all__ = [
 
 def _length(goal_length: Any) -> int:
     return whole("goal_length", goal_length, 1)
+
+
+def _tail_share(weights: Any) -> np.ndarray:
+    """Return what the K - j lightest options hold of the total weight, for j = 1, ..., K; the last entry is 0.
+
+    Sums from the lightest on never fall, rounded or not, so a share of the rounded total stays in [0, 1).
+    """
+    law_ = law("weights", weights)
+    rising = np.cumsum(np.array(sorted(law_), dtype=law_.dtype))
+    tails = np.concatenate([rising[-2::-1], np.zeros(1, dtype=law_.dtype)])
+    return np.asarray(tails / rising[-1])
 
 
 def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.ndarray:
@@ -106,17 +117,21 @@ def planning_regret(weights: Any, goal_length: int, modulus: Any, n_backups: int
     Notes
     -----
     Derived here. For very small budgets every entry is near one and the position of the minimum carries no meaning.
+    Floats use ``-expm1(L log1p(-T))`` with the dropped share T = 1 - F_j added up from the lightest macro: no entry
+    is negative, a small one keeps its digits, and with every macro kept only the power of the modulus is left.
 
     Examples
     --------
     >>> planning_regret([0.5, 0.5], 1, 0.5, 2).tolist()
     [0.75, 0.5]
     """
-    heads = head_mass(weights)[1:]
+    tails = _tail_share(weights)
     length, budget = _length(goal_length), whole("n_backups", n_backups, 0)
     g = real("modulus", modulus, 0, 1, open_high=True)
-    powers = [g ** (budget // j) for j in range(1, len(heads) + 1)]
-    return np.asarray(1 - heads**length + np.array(powers, dtype=object if heads.dtype == object else np.float64))
+    powers = [g ** (budget // j) for j in range(1, len(tails) + 1)]
+    exact = tails.dtype == object
+    missed = 1 - (1 - tails) ** length if exact else -np.expm1(length * np.log1p(-tails))
+    return np.asarray(missed + np.array(powers, dtype=object if exact else np.float64))
 
 
 def best_kept_size(regret: Any) -> int:
