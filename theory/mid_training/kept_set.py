@@ -19,7 +19,6 @@ import numpy as np
 from theory._math import log
 from theory._validate import integer, real
 from theory.mid_training._inputs import law, whole
-from theory.mid_training.repairs import head_mass
 
 __all__ = [
     "best_kept_size",
@@ -46,6 +45,12 @@ def _tail_share(weights: Any) -> np.ndarray:
     return np.asarray(tails / rising[-1])
 
 
+def _dropped_goal(weights: Any, length: int) -> np.ndarray:
+    """Return ``1 - F_j**L``, the chance that a goal needs a dropped macro, for j = 1, ..., K."""
+    tails = _tail_share(weights)
+    return np.asarray(1 - (1 - tails) ** length if tails.dtype == object else -np.expm1(length * np.log1p(-tails)))
+
+
 def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.ndarray:
     r"""Return the regret of keeping the j heaviest macros and exploring uniformly, for every j.
 
@@ -70,7 +75,8 @@ def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.nd
 
     Notes
     -----
-    Derived here. Floats use ``expm1(E log1p(-j**-L))``, so that a tiny chance of success keeps its digits.
+    Derived here. Floats add the chance that the goal needs a dropped macro and the chance that the episodes miss it,
+    both from logarithms: no entry is negative, and a small regret keeps its digits.
 
     Examples
     --------
@@ -78,18 +84,18 @@ def exploration_regret(weights: Any, goal_length: int, n_episodes: int) -> np.nd
     >>> exploration_regret([Fraction(1, 2), Fraction(1, 2)], 1, 1).tolist()
     [Fraction(1, 2), Fraction(1, 2)]
     """
-    heads = head_mass(weights)[1:]
     length, n = _length(goal_length), whole("n_episodes", n_episodes, 0)
-    sizes = np.arange(1, len(heads) + 1)
-    if heads.dtype == object:
+    dropped = _dropped_goal(weights, length)
+    sizes = np.arange(1, len(dropped) + 1)
+    if dropped.dtype == object:
         from fractions import Fraction
 
-        hit = np.array([1 - (1 - Fraction(1, int(j) ** length)) ** n for j in sizes], dtype=object)
+        unseen = np.array([(1 - Fraction(1, int(j) ** length)) ** n for j in sizes], dtype=object)
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
-            hit = -np.expm1(n * np.log1p(-(sizes.astype(np.float64) ** -length)))
-        hit[0] = 1.0 if n else 0.0
-    return np.asarray(1 - heads**length * hit)
+            unseen = np.exp(n * np.log1p(-(sizes.astype(np.float64) ** -length)))
+        unseen[0] = 0.0 if n else 1.0
+    return np.asarray(dropped + (1 - dropped) * unseen)
 
 
 def planning_regret(weights: Any, goal_length: int, modulus: Any, n_backups: int) -> np.ndarray:
@@ -125,13 +131,11 @@ def planning_regret(weights: Any, goal_length: int, modulus: Any, n_backups: int
     >>> planning_regret([0.5, 0.5], 1, 0.5, 2).tolist()
     [0.75, 0.5]
     """
-    tails = _tail_share(weights)
     length, budget = _length(goal_length), whole("n_backups", n_backups, 0)
+    dropped = _dropped_goal(weights, length)
     g = real("modulus", modulus, 0, 1, open_high=True)
-    powers = [g ** (budget // j) for j in range(1, len(tails) + 1)]
-    exact = tails.dtype == object
-    missed = 1 - (1 - tails) ** length if exact else -np.expm1(length * np.log1p(-tails))
-    return np.asarray(missed + np.array(powers, dtype=object if exact else np.float64))
+    powers = [g ** (budget // j) for j in range(1, len(dropped) + 1)]
+    return np.asarray(dropped + np.array(powers, dtype=dropped.dtype))
 
 
 def best_kept_size(regret: Any) -> int:
