@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofs_check.post_training import cost, finite, full_round, gradients, knobs, rounds
+from proofs_check.post_training import cost, finite, full_round, gradients, knobs, rounds, trained
 
 __all__ = ["CLAIMS"]
 
@@ -10,6 +10,7 @@ CLAIMS = (
     *rounds.CLAIMS,
     *finite.CLAIMS,
     *full_round.CLAIMS,
+    *trained.CLAIMS,
     *knobs.CLAIMS,
     *gradients.CLAIMS,
     *cost.CLAIMS,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -21,6 +23,7 @@ __all__ = [
     "RATE",
     "ROUNDS",
     "SAMPLES",
+    "SIGMAS",
     "STAR_CELLS",
     "P",
     "answers_of_state",
@@ -28,6 +31,7 @@ __all__ = [
     "point",
     "rate_leg",
     "rewarded",
+    "rounds_ahead",
     "shares_of",
     "star_parameters",
 ]
@@ -151,12 +155,14 @@ def rate_leg(
     )
 
 
+SIGMAS = 3.3  # a normal value is further off once in 1000; at twice the variance, which finite training may add, in 50
+# lambda^2 T is 20 or more at the first two positions, so that their limit law applies.
 STAR_CELLS = {
-    "quick": [{"d": 5, "p_0": 0.1, "n_samples": 4000, "ridge": 0.05}],
+    "quick": [{"d": 5, "p_0": 0.1, "n_samples": 4000, "ridge": 0.1}],
     "full": [
-        {"d": 5, "p_0": 0.1, "n_samples": 4000, "ridge": 0.05},
+        {"d": 5, "p_0": 0.1, "n_samples": 4000, "ridge": 0.1},
         {"d": 8, "p_0": 0.04, "n_samples": 16_000, "ridge": 0.05},
-        {"d": 20, "p_0": 0.1, "n_samples": 40_000, "ridge": 0.03},
+        {"d": 20, "p_0": 0.1, "n_samples": 40_000, "ridge": 0.05},
     ],
 }
 
@@ -165,5 +171,89 @@ def star_parameters(cell: Mapping[str, Any]) -> dict[str, Any]:
     """Four rounds from a calibrated start, each trained from zero; the separable chain takes a small ridge."""
     return {
         "d": cell["d"], "p_0": cell["p_0"], "n_samples": cell["n_samples"], "n_rounds": 4, "start_ridge": 1e-7,
-        "ridge": {"first": cell["ridge"], "stop": cell["ridge"], "chain": 2e-3}, "n_prompts": 128,
+        "ridge": {"first": cell["ridge"], "stop": cell["ridge"], "chain": 2e-3}, "n_prompts": 2048,
     }  # fmt: skip
+
+
+class Ahead(NamedTuple):
+    """What one round should make of the model before it, and how far its training may end from that.
+
+    Attributes
+    ----------
+    ln_odds : float
+        ln of the odds of going on after agreement.
+    long_share : float
+        Probability of going on after the first token.
+    ln_odds_margin, long_share_margin : float
+        SIGMAS standard deviations and half of the mean overshoot.
+    """
+
+    ln_odds: float
+    long_share: float
+    ln_odds_margin: float
+    long_share_margin: float
+
+
+def rounds_ahead(data: Any, cell: Mapping[str, Any], factor: float) -> list[list[Ahead]]:
+    """For every run and round: its own model n, `factor` for the kept odds of going on (r_cot), the ridge optimum.
+
+    The chain enters by the run's own probability R of an exact chain; filtering multiplies the odds by factor R.
+    """
+    names = ("first_token", "stop_agree", "stop_disagree", "long_correct", "kept")
+    columns = tuple(data[name].values for name in names)
+    return _rounds_ahead(_Columns(columns), int(cell["d"]), float(cell["ridge"]), factor)
+
+
+class _Columns:
+    """Arrays that compare by their bytes, so that claims and mutants that read one measurement share the work."""
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values = values
+        self.key = tuple(v.tobytes() for v in values)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Columns) and self.key == other.key
+
+
+@lru_cache(maxsize=16)
+def _rounds_ahead(columns: _Columns, d: int, lam: float, factor: float) -> list[list[Ahead]]:
+    import theory.post_training as t
+
+    ridges = {"ridge_first": lam, "ridge_stop": lam, "ridge_chain": 2e-3}
+    u, v, w, exact = (column[:, :-1] for column in columns.values[:4])
+    kept = columns.values[4][:, 1:]
+    right = np.minimum(1.0, exact / (u * (1 - v)))
+    # Kept masses: long right, short agreeing, short disagreeing.
+    long, agree, against = u * (1 - v) * right * factor / 2, u * v / 2, (1 - u) * w / 2
+    share, stop = (long + agree) / (long + agree + against), agree / (long + agree)
+    found: list[list[Ahead]] = [[] for _ in range(len(u))]
+    for n in range(u.shape[1]):
+        # The noise hardly depends on the run: it is taken at the medians.
+        law = (float(np.median(share[:, n])), float(np.median(stop[:, n])), 1.0, [0.0])
+        n_kept = float(np.median(kept[:, n]))
+        spread = t.refit_spread(*law, n_kept, n_kept, **ridges)
+        # Averaged logits pass the optimum by the overshoot, the first term of a series: as much again as half of it is
+        # put up with, beside the noise.
+        passed = t.refit_overshoot(*law[:3], [0.0] * (d - 1), n_kept, n_kept, **ridges)
+        for run, row in enumerate(found):
+            aim = t.ridge_refit(float(share[run, n]), float(stop[run, n]), 1.0, [0.0], **ridges)
+            a, b, c = (
+                1 / (1 + math.exp(-math.log(q / (1 - q)) - over))
+                for q, over in zip((float(x) for x in aim[1:4]), passed[:3], strict=True)
+            )
+            slopes = ((c - b) * a * (1 - a), a * b * (1 - b), (1 - a) * c * (1 - c))
+            noise = math.sqrt(sum((x * y) ** 2 for x, y in zip(slopes, spread[:3], strict=True)))
+            slack = sum(abs(x * y) for x, y in zip(slopes, passed[:3], strict=True)) / 2
+            going = a * (1 - b) + (1 - a) * (1 - c)
+            row.append(
+                Ahead(
+                    math.log(1 / b - 1),
+                    going,
+                    SIGMAS * spread.stop_agree + abs(passed.stop_agree) / 2,
+                    SIGMAS * noise + slack,
+                )
+            )
+    return found

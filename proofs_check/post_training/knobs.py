@@ -15,7 +15,16 @@ from proofs_check.certificates import is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.enumeration import Outcome, feature_values, prefix_parities
-from proofs_check.post_training._common import LENGTH, P_0, answers_of_state, filtered, rate_leg, rewarded, shares_of
+from proofs_check.post_training._common import (
+    LENGTH,
+    P_0,
+    SIGMAS,
+    answers_of_state,
+    filtered,
+    rate_leg,
+    rewarded,
+    shares_of,
+)
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -210,10 +219,34 @@ def _fixed_point_cells(lab: Lab) -> Iterator[Cell]:
             yield lab.equal(cell, first, t.tempered_rounds_to_generalise(p, tau), "rounds to generalise")
 
 
+def _share_spread(tau: float, n: int) -> float:
+    """Standard deviation of the drawn long share in the steady state of n answers a round, to first order.
+
+    A round's refit moves ln c by (1/long + 1/short agreeing)^(1/2) of the kept counts and ln U by
+    (1/agreeing + 1/against)^(1/2); the map passes on a share 1/tau of both, and the answers themselves are drawn.
+    """
+    t = _theory()
+    end = t.tempered_fixed_point(tau)
+    k, root = float(end.go_on_odds) ** (1 / tau), float(end.first_token_odds) ** (1 / tau)
+    u, go = root / (1 + root), k / (1 + k)
+    long, short, against = n * u * go, n * u * (1 - go) / 2, n * (1 - u) / 2
+    of_c, of_u = 1 / long + 1 / short, 1 / (long + short) + 1 / against
+    # ln U' also takes from ln c: d ln((1+2k)/(1+k))/d ln c = k/((1+k)(1+2k) tau) < 1/5, added with all correlation.
+    forget = 1 - tau**-2
+    sd_c = math.sqrt(of_c / forget) / tau
+    sd_u = (math.sqrt(of_u / forget) + 0.2 * math.sqrt(of_c / forget) / (1 - 1 / tau)) / tau
+    return math.hypot(u * go * (1 - go) * sd_c + u * (1 - u) * go * sd_u, math.sqrt(u * go * (1 - u * go) / n))
+
+
 def _saturated(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
+    """Runs whose drawn long share ends further than 3.3 standard deviations and what 12 rounds leave of the way."""
+    tau = cell["temperature"]
     share = data["drawn_long"].values[:, -1] / cell["n_samples"]
-    end = float(theory.post_training.tempered_fixed_point(cell["temperature"]).sampled_long_share)
-    return np.asarray(np.abs(share - end) > 0.04)
+    end = float(theory.post_training.tempered_fixed_point(tau).sampled_long_share)
+    # ln c starts ln(c*/c_0) away and keeps tau^-11 of it in the last sample; the share moves by at most 1/4 of ln k.
+    p = cell["p_0"]
+    left = abs(math.log(float(_theory().tempered_fixed_point(tau).go_on_odds) * (1 - p) / (2 * p))) * tau**-12
+    return np.asarray(np.abs(share - end) > SIGMAS * _share_spread(tau, cell["n_samples"]) + left / 2)
 
 
 FIXED_POINT = Claim(
@@ -233,7 +266,7 @@ FIXED_POINT = Claim(
     evidence=(
         Exact("enumeration", "400 rounds from three starts at four temperatures", _fixed_point_cells, scope="cells"),
         rate_leg(
-            "runs whose sampled long share ends elsewhere",
+            "runs whose sampled long share ends elsewhere, beyond 3.3 standard deviations",
             "post_training.tabular_star",
             {
                 name: [{"d": 5, "p_0": 0.1, "n_samples": 4000, "temperature": tau} for tau in (1.5, 2.2)]
@@ -247,7 +280,7 @@ FIXED_POINT = Claim(
                 "temperature": cell["temperature"],
             },
             _saturated,
-            1.5,
+            0.8,
         ),
     ),
     mutants=(
@@ -449,12 +482,30 @@ def _noise_threshold(lab: Lab) -> Iterator[Cell]:
         yield lab.true({"noise": "symbol", "kind": kind}, is_zero(gap), "v+ = 1/2 at the threshold")
 
 
+NOISE_RIDGE = 0.1
+
+
 def _off_noise(data: Any, cell: Mapping[str, Any], theory: Any) -> np.ndarray:
-    """Trained runs whose stop probability or chain error is more than .06 off; ridge .03 shifts them by .02 at most."""
-    shipped = theory.post_training.noisy_demonstrations(cell["d"], cell["p_cot"], cell["noise"], cell["kind"])
-    stop = np.abs(data["stop_agree"].values[:, 0] - float(shipped.stop_agree))
-    chain = np.abs(data["chain_error"].values[:, 0] - float(shipped.token_error))
-    return np.asarray((stop > 0.06) | (chain > 0.06))
+    """Trained runs whose z+, or mean chain error, is more than 3.3 standard deviations from the ridge optimum."""
+    d, n, lam = cell["d"], 5000, NOISE_RIDGE
+    shipped = theory.post_training.noisy_demonstrations(d, cell["p_cot"], cell["noise"], cell["kind"])
+    law = (float(shipped.first_token), float(shipped.stop_agree), float(shipped.stop_disagree))
+    errors = [float(shipped.token_error)] * (d - 1)
+    ridges = {"ridge_first": lam, "ridge_stop": lam, "ridge_chain": lam}
+    aim = _theory().ridge_refit(*law, errors, **ridges)
+    spread = _theory().refit_spread(*law, errors, n, n * cell["p_cot"], **ridges)
+    passed = _theory().refit_overshoot(*law, errors, n, n * cell["p_cot"], **ridges)
+    stop = data["stop_agree"].values[:, 0]
+    goal = math.log(aim.stop_agree / (1 - aim.stop_agree)) + passed.stop_agree
+    # As much again as half of the overshoot, the first term of a series, is allowed.
+    off_stop = np.abs(np.log(stop / (1 - stop)) - goal) - abs(passed.stop_agree) / 2
+    slope = np.array([e * (1 - e) for e in aim.chain_errors])
+    moved = float((slope * np.array(passed.chain)).mean())
+    off_chain = np.abs(data["chain_error"].values[:, 0] - (np.mean(aim.chain_errors) - moved)) - abs(moved) / 2
+    # Errors of neighbouring positions share a flip where tokens follow the truth: at most twice the variance of a mean
+    # of d - 1 independent ones.
+    sd = float(np.mean(slope * np.array(spread.chain))) * math.sqrt(2 / (d - 1))
+    return np.asarray((off_stop > SIGMAS * spread.stop_agree) | (off_chain > SIGMAS * sd))
 
 
 NOISE = Claim(
@@ -497,12 +548,12 @@ NOISE = Claim(
                 "n_samples": 1,
                 "n_rounds": 0,
                 "pretrain_samples": 5000,
-                "ridge": {"first": 0.03, "stop": 0.03, "chain": 0.03},
+                "ridge": NOISE_RIDGE,
                 "noise": cell["noise"],
                 "noise_kind": cell["kind"],
             },
             _off_noise,
-            2.5,
+            0.6,
         ),
     ),
     mutants=(
@@ -662,12 +713,13 @@ POOL = Claim(
     statement=(
         "On one pool of n_pool prompts the short route is memorised: o_n = 2^n o_0 / prod_{k<n} (1 + k d/n_pool) "
         "while k d is small "
-        "against n_pool, a loss of about exp(-d n^2/(2 n_pool))."
+        "against n_pool, a loss of about exp(-d n^2/(2 n_pool)). Nine trained runs in ten end within a factor e^(1/2) "
+        "of these odds after six rounds."
     ),
     latex=r"o_n = \frac{2^n o_0}{\prod_{k<n}(1 + kd/n_{pool})}",
     origin="derived",
     source="projection of the parity labels on the d features of position 1",
-    kind="rate",
+    kind="empirical",
     domain=Domain({"d": LENGTH, "p_0": P_0, "n_pool": Integer(1, meaning="prompts in the pool")}),
     functions=("post_training.pool_long_odds",),
     evidence=(
@@ -675,18 +727,18 @@ POOL = Claim(
         rate_leg(
             "trained runs with other odds after six rounds",
             "post_training.star",
-            {"full": [{"d": 10, "p_0": 0.02, "n_pool": pool} for pool in (400, 4000)]},
+            {"full": [{"d": 10, "p_0": 0.02, "n_pool": pool} for pool in (200, 4000)]},
             lambda cell: {
                 "d": cell["d"],
                 "p_0": cell["p_0"],
-                "n_samples": 40_000,
+                "n_samples": 20_000,
                 "n_rounds": 6,
                 "start_ridge": 1e-7,
                 "ridge": {"first": 0.01, "stop": 0.02, "chain": 1e-3},
                 "n_pool": cell["n_pool"],
             },
             _off_pool,
-            90.0,
+            12.0,
         ),
     ),
     mutants=(
@@ -701,7 +753,11 @@ POOL = Claim(
             theory={"post_training.pool_long_odds": lambda d, p, n, pool: p / (1 - p) * 2 ** min(n, 1)},
         ),
     ),
-    remarks="An approximation; the trained runs (full profile) must come within half a unit of ln o.",
+    remarks=(
+        "Empirical: the approximation has no derived error for trained runs. The factor e^(1/2) is less than the "
+        "growth of one round and separates the formula at the small pool from both mutants (factors of 2 and 16); it "
+        "is part of the statement."
+    ),
 )
 
 CLAIMS = (TEMPERATURE, FIXED_POINT, FACTORS, NOISE, LEAPS, POOL)

@@ -14,7 +14,8 @@ is the parity. Elementary facts, for a calibrated model:
 - temperature takes these odds to the power 1/tau; penalties, verifier errors and noise multiply the factor;
 - plain policy gradients need time of order 1/p_0 where STaR and the natural gradient need log(1/p_0).
 
-The parts: rounds and errors; finite samples; the full round off calibration; knobs; policy gradients; total cost.
+The parts: rounds and errors; finite samples; the full round off calibration; the refit with ridge; knobs; policy
+gradients; total cost.
 Formulas are generic (floats, arrays, rationals, symbols, balls) except where a numerical solver stands inside.
 """
 
@@ -22,6 +23,12 @@ from __future__ import annotations
 
 from theory.post_training._cost import (
     Cost,
+    chain_limited_odds,
+    chain_quality,
+    half_chain_sequences,
+    kept_chains_round,
+    published_cost,
+    samples_for_success,
     total_cost,
 )
 from theory.post_training._finite import (
@@ -86,6 +93,15 @@ from theory.post_training._policy_gradient import (
     reinforce_time,
     reinforce_time_constant,
 )
+from theory.post_training._refit import (
+    RefitSpread,
+    memory,
+    refit_overshoot,
+    refit_spread,
+    retrained_error,
+    ridge_refit,
+    trained_round,
+)
 from theory.post_training._rounds import (
     EnvelopeFixedPoints,
     envelope_fixed_points,
@@ -113,6 +129,7 @@ __all__ = [
     "Flow",
     "FullRound",
     "Gradient",
+    "RefitSpread",
     "TemperedFixedPoint",
     "accuracy_by_parity",
     "best_budget",
@@ -120,8 +137,10 @@ __all__ = [
     "branch_time",
     "budget_factor",
     "calibrated_state",
+    "chain_limited_odds",
     "chain_margin",
     "chain_margin_round",
+    "chain_quality",
     "critical_length_penalty",
     "critical_token_error",
     "envelope_fixed_points",
@@ -145,6 +164,8 @@ __all__ = [
     "guessing_greedy_accuracy",
     "guessing_long_threshold",
     "guessing_success_threshold",
+    "half_chain_sequences",
+    "kept_chains_round",
     "leap_linear_threshold",
     "length_normalised_rate",
     "long_fraction",
@@ -154,6 +175,7 @@ __all__ = [
     "mean_accuracy",
     "mean_long_share",
     "memorised_long_odds",
+    "memory",
     "natural_gradient_time",
     "noisy_demonstration_factor",
     "noisy_demonstration_threshold",
@@ -162,11 +184,17 @@ __all__ = [
     "policy_gradient_path",
     "policy_gradient_time",
     "pool_long_odds",
+    "published_cost",
+    "refit_overshoot",
+    "refit_spread",
     "reinforce_invariant",
     "reinforce_time",
     "reinforce_time_constant",
+    "retrained_error",
     "reweighted",
+    "ridge_refit",
     "rounds_to_generalise",
+    "samples_for_success",
     "samples_per_round",
     "survival",
     "tempered_first_token_round",
@@ -175,6 +203,7 @@ __all__ = [
     "tempered_rounds_to_generalise",
     "total_cost",
     "total_error_factor",
+    "trained_round",
     "upper_envelope",
     "verifier_factor",
     "wrong_share_of_kept_short",
