@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from flint import arb
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.oracles import post_training as oracle
@@ -66,6 +66,9 @@ def test_rounds_to_generalise_is_the_least_number(p: Fraction) -> None:
 
 
 @given(st.integers(0, 1020))
+@example(52)  # 1 + 2^53 is no double
+@example(51)
+@example(53)
 def test_rounds_at_both_sides_of_a_tie(n: int) -> None:
     tie = Fraction(1, 1 + 2 ** (n + 1))
     assert pt.rounds_to_generalise(tie) == n

@@ -14,8 +14,8 @@ is the parity. Elementary facts, for a calibrated model:
 - temperature takes these odds to the power 1/tau; penalties, verifier errors and noise multiply the factor;
 - plain policy gradients need time of order 1/p_0 where STaR and the natural gradient need log(1/p_0).
 
-The parts: rounds and errors; finite samples; the full round off calibration; the refit with ridge; knobs; policy
-gradients; total cost.
+The parts: rounds and errors; finite samples; the full round off calibration; the refit with ridge; temperature;
+verifier and length penalty; training data; policy gradients; total cost.
 Formulas are generic (floats, arrays, rationals, symbols, balls) except where a numerical solver stands inside.
 """
 
@@ -55,27 +55,6 @@ from theory.post_training._full_round import (
     mean_accuracy,
     mean_long_share,
     tempered_probability,
-)
-from theory.post_training._knobs import (
-    Demonstrations,
-    TemperedFixedPoint,
-    critical_length_penalty,
-    go_on_factor,
-    go_on_round,
-    guessing_greedy_accuracy,
-    guessing_long_threshold,
-    guessing_success_threshold,
-    leap_linear_threshold,
-    memorised_long_odds,
-    noisy_demonstration_factor,
-    noisy_demonstration_threshold,
-    noisy_demonstrations,
-    pool_long_odds,
-    tempered_first_token_round,
-    tempered_fixed_point,
-    tempered_rounds_to_generalise,
-    verifier_factor,
-    wrong_share_of_kept_short,
 )
 from theory.post_training._policy_gradient import (
     Flow,
@@ -119,6 +98,31 @@ from theory.post_training._rounds import (
     rounds_to_generalise,
     total_error_factor,
     upper_envelope,
+)
+from theory.post_training._temperature import (
+    TemperedFixedPoint,
+    go_on_round,
+    tempered_first_token_round,
+    tempered_fixed_point,
+    tempered_rounds_to_generalise,
+)
+from theory.post_training._training_data import (
+    Demonstrations,
+    guessing_greedy_accuracy,
+    guessing_long_threshold,
+    guessing_success_threshold,
+    leap_linear_threshold,
+    memorised_long_odds,
+    noisy_demonstration_factor,
+    noisy_demonstration_threshold,
+    noisy_demonstrations,
+    pool_long_odds,
+)
+from theory.post_training._verifier import (
+    critical_length_penalty,
+    go_on_factor,
+    verifier_factor,
+    wrong_share_of_kept_short,
 )
 
 __all__ = [

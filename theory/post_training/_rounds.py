@@ -279,9 +279,14 @@ def rounds_to_generalise(p_0: Any) -> Any:
 
 
 def _tie(n: np.ndarray) -> np.ndarray:
-    """The double nearest to 1/(1 + 2^(n+1)); from n = 53 on the 1 no longer counts."""
-    low = 1.0 / (1.0 + np.exp2(np.minimum(n, 60) + 1.0))
-    return np.where(n < 53, low, np.exp2(-(n + 1.0)))
+    """The double nearest to 1/(1 + 2^(n+1)).
+
+    With x = 2^-(n+1) it is x - x^2 + ...: doubles below x lie x 2^-53 apart, so for n + 1 = 53 it is the one next to
+    x (1 + 2^53 itself is no double), and from n = 53 on x.
+    """
+    power = np.exp2(-(n + 1.0))
+    low = 1.0 / (1.0 + np.exp2(np.minimum(n, 51) + 1.0))
+    return np.where(n < 52, low, np.where(n == 52, np.nextafter(power, 0.0), power))
 
 
 def greedy_accuracy(p_0: Any, n_rounds: Any) -> Any:
