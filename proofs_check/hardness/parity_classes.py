@@ -246,8 +246,8 @@ SHARE = Claim(
         "a class of n parities is at most (1-p)^2 E|grad f|^2/(4 n t^2)."
     ),
     latex=(
-        r"\#\bigl\{S : \bigl|\tfrac{1-p}{2}\mathbb{E}[\chi_S\nabla f]\bigr| \ge t\bigr\} \le "
-        r"\Bigl\lfloor \frac{(1-p)^2\,\mathbb{E}|\nabla f|^2}{4t^2} \Bigr\rfloor"
+        r"\left|\left\{S : \left|\tfrac{1-p}{2}\mathbb{E}[\chi_S\nabla f]\right| \ge t\right\}\right| \le "
+        r"\left\lfloor \frac{(1-p)^2\,\mathbb{E}|\nabla f|^2}{4t^2} \right\rfloor"
     ),
     origin="derived",
     source="Markov's inequality on hardness.parseval",

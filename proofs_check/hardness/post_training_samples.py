@@ -96,7 +96,7 @@ STAR = Claim(
         "answers of all rounds together, at nine successes in ten, grow like (1/p_0) log(1/p_0)."
     ),
     latex=(
-        r"n_{0.9}(p_0) = \Bigl(\Bigl\lceil \log_2 \tfrac{1-p_0}{2p_0} \Bigr\rceil + 8\Bigr)"
+        r"n_{0.9}(p_0) = \left(\left\lceil \log_2 \tfrac{1-p_0}{2p_0} \right\rceil + 8\right)"
         r"\,\frac{\ln 10}{0.797\,p_0 + 0.239\,p_0^2}"
     ),
     origin="derived",

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from theory._validate import integer, real
-from theory.mid_training._inputs import table, whole
+from theory.mid_training._inputs import items, table, whole
 from theory.mid_training.knob import switch_penalty
 
 __all__ = ["common_orbits", "equivalent_labellings", "relabelled", "relabelling_cost", "uncrossed_share"]
@@ -142,8 +142,8 @@ def relabelled(emissions: Any, tokens: Any, order: Any) -> np.ndarray:
     [[1.0, 0.0], [1.0, 0.0]]
     """
     pi = table("emissions", emissions, (None, None, None), 0.0, 1.0)
-    chosen = sorted({whole("tokens", token, 0, pi.shape[1] - 1) for token in tokens})
-    permutation = [whole("order", label, 0, len(pi) - 1) for label in order]
+    chosen = sorted({whole("tokens", token, 0, pi.shape[1] - 1) for token in items("tokens", tokens)})
+    permutation = [whole("order", label, 0, len(pi) - 1) for label in items("order", order)]
     if sorted(permutation) != list(range(len(pi))):
         raise ValueError(f"order must be a permutation of 0..{len(pi) - 1}, got {order!r}")
     found = pi.copy()
