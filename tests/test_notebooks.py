@@ -171,9 +171,12 @@ def test_names_imported_on_first_use_and_claims_given_by_id_are_reached() -> Non
 def test_notebooks_reach_what_they_show(path: Path) -> None:
     subject = path.stem.split("_", 1)[1]
     files = set(_read(path).metadata["cotbounds"]["files"])
-    for room in ("theory", "sims", "proofs_check"):
-        assert files & {f"{room}/{subject}.py", f"{room}/{subject}/__init__.py"}
-    assert not any("/post_training/" in name for name in files) or "post_training" in path.stem
+    theories = ("parity_mixture", "post_training", "star") if subject == "transformer" else (subject,)
+    for room, names in (("theory", theories), ("sims", (subject,)), ("proofs_check", (subject,))):
+        for name in names:
+            assert files & {f"{room}/{name}.py", f"{room}/{name}/__init__.py"}
+    with_post_training = ("post_training", "hardness", "transformer")
+    assert not any("/post_training/" in name for name in files) or subject in with_post_training
 
 
 TINY = {
