@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Profile(StrEnum):
 
     quick = "quick"
     full = "full"
+    transformer = "transformer"
 
 
 def _usage(message: str) -> typer.Exit:
@@ -44,9 +46,9 @@ def _writable(target: Path, *, directory: bool) -> bool:
 @app.command()
 def judge(
     names: Annotated[list[str] | None, typer.Argument(metavar="[ID|SUBJECT ...]", show_default=False)] = None,
-    profile: Annotated[Profile, typer.Option(help="quick: a minute on two cores; full: rare events, d >= 50.")] = (
-        Profile.quick
-    ),
+    profile: Annotated[
+        Profile, typer.Option(help="quick: a minute on two cores; full: rare events, d >= 50; transformer: decoders.")
+    ] = (Profile.quick),
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Base seed of every measurement.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes; figures do not depend on it.")] = 2,
     power: Annotated[bool, typer.Option("--power", help="Also run mutants that replace a simulator.")] = False,
@@ -64,6 +66,11 @@ def judge(
         claims = find(names or [])
     except ValueError as error:
         raise _usage(str(error)) from None
+    if profile is Profile.transformer and seed != 0 and not list_only and importlib.util.find_spec("torch") is None:
+        raise _usage(
+            "profile transformer has stored runs for --seed 0 alone; training new ones needs PyTorch: "
+            "pip install 'cotbounds[transformer]'"
+        )
     if json is not None and not _writable(json, directory=False):
         raise _usage(f"--json must name a writable file in an existing directory, got {str(json)!r}")
     if html is not None and not _writable(html, directory=True):
@@ -90,6 +97,10 @@ def judge(
         results = run_claims(claims, profile=profile.value, seed=seed, jobs=jobs, power=power, on_result=advance)
     report = Report(tuple(results), seed, profile.value)
     terminal.print_report(console, report, time.perf_counter() - start)
+    if profile is Profile.transformer:
+        from proofs_check.transformer.runs import origin
+
+        console.print(f"judged from {origin(seed)}", highlight=False, markup=False)
     try:
         if json is not None:
             import json as json_module

@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from proofs_check.runner import ClaimResult
     from proofs_check.samples import Sample
 
-__all__ = ["KINDS", "SUBJECTS", "Claim", "Exact", "Mutant", "Simulation", "find", "load", "subjects"]
+__all__ = ["ALL_PROFILES", "KINDS", "SUBJECTS", "Claim", "Exact", "Mutant", "Simulation", "find", "load", "subjects"]
 
-SUBJECTS = ("parity_mixture", "linear_model", "post_training", "star", "mid_training", "hardness")
+SUBJECTS = ("parity_mixture", "linear_model", "post_training", "star", "mid_training", "hardness", "transformer")
 KINDS = ("exact", "upper", "lower", "rate", "threshold", "property", "empirical")
 ORIGINS = ("paper", "derived", "conjecture")
 EXPECTED = ("holds", "fails", "undecided")
-LEG_KINDS = ("identity", "certificate", "enclosure", "enumeration", "simulation", "solver")
-PROFILES = ("quick", "full")
+LEG_KINDS = ("identity", "certificate", "enclosure", "enumeration", "simulation", "solver", "training")
+PROFILES = ("quick", "full")  # of a leg that names none
+ALL_PROFILES = (*PROFILES, "transformer")
 
 
 @dataclass(frozen=True)
 class Exact:
-    """A leg without sampling error: identity, certificate, enclosure, enumeration or solver.
+    """A leg without an interval: identity, certificate, enclosure, enumeration, solver, or training runs one by one.
 
     Parameters
     ----------

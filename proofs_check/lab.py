@@ -109,7 +109,7 @@ class Lab:
 
     Attributes
     ----------
-    profile : {"quick", "full"}
+    profile : {"quick", "full", "transformer"}
         How much to do.
     seed : int
         Base seed of every measurement.

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from proofs_check import __version__
-from proofs_check.claims import Claim, find
+from proofs_check.claims import ALL_PROFILES, Claim, find
 from proofs_check.runner import ClaimResult, run_claims
 from proofs_check.verdicts import Cell, Evidence, Interval, Verdict
 
@@ -291,8 +291,8 @@ def check(
         need no registration.
     seed : int
         Base seed, in [0, 2**31).
-    profile : {"quick", "full"}
-        How much to do.
+    profile : {"quick", "full", "transformer"}
+        How much to do; the last judges trained decoders, stored runs for seed 0.
     jobs : int
         Worker processes; only for registered claims without `cells`.
     **cells
@@ -314,8 +314,8 @@ def check(
     >>> print(check("parity_mixture.sequence_weighting").results[0].verdict)
     holds
     """
-    if profile not in ("quick", "full"):
-        raise ValueError(f"profile must be one of quick, full, got {profile!r}")
+    if profile not in ALL_PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(ALL_PROFILES)}, got {profile!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be an integer in [0, 2**31), got {seed!r}")
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:

@@ -358,6 +358,8 @@ def _groups(claims: Sequence[Claim], profile: str) -> list[list[Claim]]:
 
     for index, claim in enumerate(claims):
         for leg in claim.legs(profile):
+            if leg.kind == "training":  # these share pre-training
+                parent[root(index)] = root(home.setdefault((leg.kind, claim.subject), index))
             if not isinstance(leg, Simulation):
                 continue
             with contextlib.suppress(Exception):  # such a leg raises again where it runs, and is reported there
@@ -393,7 +395,7 @@ def run_claims(
     ----------
     claims : iterable of Claim
         Those without a leg in the profile are left out.
-    profile : {"quick", "full"}
+    profile : {"quick", "full", "transformer"}
         How much to do.
     seed : int
         Base seed, in [0, 2**31).

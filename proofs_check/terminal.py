@@ -52,6 +52,7 @@ _SHORT = {
     "enumeration": "enum",
     "simulation": "sim",
     "solver": "solver",
+    "training": "train",
     "agreement": "agree",
 }
 
@@ -120,7 +121,8 @@ def print_plan(console: Console, claims: list[Claim], profile: str) -> None:
         for leg in claim.legs(profile):
             console.print(f"  - {escape(leg_plan(leg, profile))}", highlight=False)
         if not claim.legs(profile):
-            console.print(f"  - nothing in profile {profile}", highlight=False)
+            homes = " or ".join(dict.fromkeys(name for leg in claim.evidence for name in leg.profiles))
+            console.print(f"  - nothing in profile {profile}: judged with --profile {homes}", highlight=False)
         console.print(f"  - {len(claim.mutants)} mutants", highlight=False)
     console.print(
         f"{len(claims)} claims, about {planned_cost(claims, profile):.0f} core-seconds in profile {profile}",

@@ -659,7 +659,7 @@ def test_check_moves_simulations_to_a_cell_of_the_users(world: World) -> None:
         ({"seed": 2**31}, "seed must be an integer in"),
         ({"seed": 0.5}, "seed must be an integer in"),
         ({"seed": True}, "seed must be an integer in"),
-        ({"profile": "slow"}, "profile must be one of quick, full, got 'slow'"),
+        ({"profile": "slow"}, "profile must be one of quick, full, transformer, got 'slow'"),
         ({"jobs": 0}, "jobs must be an integer in"),
     ],
 )

@@ -165,11 +165,11 @@ SYMMETRIC = Claim(
         ),
     ),
     remarks=(
-        "What it costs to learn depends on the start and on the target. Measured with hardness.short_route to an accuracy "
-        "of .99, steps of 0.1 on batches of 16: 1024 ReLUs started from signs learned the parity of 20 signs from 9 000 "
-        "to 11 000 short demonstrations (3 of 3 seeds); 512 started from normal weights, steps of 0.3, took 1.2 to 4 "
-        "million at 14 and 15 signs. At that constant step accuracy hovers below .99; to .90, 76 000 to 143 000 do at "
-        "14 signs and 224 000 to 501 000 at 16 (8 seeds each)."
+        "What it costs to learn depends on the start and on the target. Measured with hardness.short_route to an "
+        "accuracy of .99, steps of 0.1 on batches of 16: 1024 ReLUs started from signs learned the parity of 20 "
+        "signs from 9 000 to 11 000 short demonstrations (3 of 3 seeds); 512 started from normal weights, steps of "
+        "0.3, took 1.2 to 4 million at 14 and 15 signs. At that constant step accuracy hovers below .99; to .90, "
+        "76 000 to 143 000 do at 14 signs and 224 000 to 501 000 at 16 (8 seeds each)."
     ),
 )
 
