@@ -16,6 +16,7 @@ import ast
 import hashlib
 import io
 import os
+import queue
 import re
 import sys
 import tempfile
@@ -96,7 +97,9 @@ def _imports(text: str, module: str = "", is_package: bool = False) -> set[str]:
 def _claims_named(code: str) -> set[str]:
     """Return the modules behind the ids of claims in the texts of a notebook; these are imported by name."""
     texts = {
-        node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     subjects = {match[1] for text in texts if (match := re.fullmatch(r"([a-z_]+)\.[a-z0-9_]+", text))}
     rooms = {f"{room}.{subject}" for subject in subjects for room in PACKAGES}
@@ -128,7 +131,11 @@ def _bare(text: str) -> str:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 for number in range(first.lineno - 1, first.end_lineno or first.lineno):
                     lines[number] = ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -171,6 +178,27 @@ def _environment(size: str, home: str) -> dict[str, str]:
     return {**os.environ, SIZE: size, "IPYTHONDIR": home, "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
+def _ask_every_second(channel: Any) -> None:
+    """Let a channel look for its message again and again, in place of once with the whole time to wait.
+
+    A widget that draws makes nbclient send on the socket at which it waits for the reply of the cell; the socket's one
+    wake-up may then be spent, and the reply lies there until the wait ends.
+    """
+    receive = channel.get_msg
+
+    async def get_msg(timeout: float | None = None) -> Any:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = 1.0 if end is None else min(1.0, end - time.monotonic())
+            try:
+                return await receive(timeout=max(left, 0.0))
+            except queue.Empty:
+                if left <= 0:
+                    raise
+
+    channel.get_msg = get_msg
+
+
 def execute(notebook: Any, size: str = "full", timeout: int = 600) -> None:
     """Run all cells in place, in a fresh kernel of this very Python.
 
@@ -193,7 +221,12 @@ def execute(notebook: Any, size: str = "full", timeout: int = 600) -> None:
             resources={"metadata": {"path": str(HERE)}},
         )
         try:
-            client.execute(env=_environment(size, home))
+            client.reset_execution_trackers()
+            with client.setup_kernel(env=_environment(size, home)):
+                _ask_every_second(client.kc.shell_channel)
+                for index, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
+                client.set_widgets_metadata()
         except CellExecutionError as error:
             failed = next(c for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", [])))
             raise RuntimeError(f"cell {failed.id!r} raised {error.ename}: {error.evalue[:300]}") from error
