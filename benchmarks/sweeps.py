@@ -64,7 +64,7 @@ def efficiency(folder: Path, seconds: float) -> None:
     evaluate(Call.of(probe.experiment), probe.values(0), [0])
     per_million = time.perf_counter() - begin
     samples = int(1e6 * seconds / per_million)
-    for cells in (40, 160):
+    for cells in (40, 160, 400):
         sweep = Sweep.build(
             find("parity_mixture"), {"p_cot": f"0:1:{cells}"}, {"d": 64, "n_samples": samples}, range(1)
         )
