@@ -40,6 +40,7 @@ __all__ = [
     "narrowed",
     "ratio",
     "ratio_interval",
+    "times",
 ]
 
 INSTANCE = Integer(0, 2**31 - 1, meaning="number of a random instance, or of a run, that is judged exactly")
@@ -277,6 +278,34 @@ def broken(kind: str, found: Measured, alpha: float) -> bool:
     """Whether the interval at error probability `alpha` excludes the bound."""
     low, high = found.sample.interval(alpha)
     return bool(low > found.limit if kind == "upper" else high < found.limit)
+
+
+def times(subject: str, name: str, factor: float) -> dict[str, Callable[..., Any]]:
+    """Replace a closed form by a multiple of it, for a mutant.
+
+    Parameters
+    ----------
+    subject, name : str
+        ``theory.<subject>.<name>``, a function.
+    factor : float
+        By which its value is multiplied.
+
+    Returns
+    -------
+    dict
+        As `Mutant` takes it in ``theory=``.
+
+    Examples
+    --------
+    >>> (longer,) = times("parity_mixture", "expected_length", 2.0).values()
+    >>> longer(20, 0.25)
+    11.5
+    """
+
+    def replacement(*arguments: Any, **options: Any) -> Any:
+        return getattr(importlib.import_module(f"theory.{subject}"), name)(*arguments, **options) * factor
+
+    return {f"{subject}.{name}": replacement}
 
 
 def narrowed(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured
+from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured, times
 from proofs_check.claims import Mutant, find
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
@@ -21,14 +22,7 @@ PREDICTORS = ("linear", "monomials", "random_features", "two_layer")
 ACTIVATIONS = ("relu", "tanh")
 
 
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
-
-
-def _times(name: str, factor: float) -> dict[str, Callable[..., Any]]:
-    return {f"hardness.{name}": lambda *a, **k: getattr(_theory(), name)(*a, **k) * factor}
+_times = partial(times, "hardness")
 
 
 def _counts(found: Any) -> Counts:

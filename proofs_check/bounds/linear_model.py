@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured, Quantiles, narrowed
+from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured, Quantiles, narrowed, times
 from proofs_check.claims import Mutant, find
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
-from proofs_check.linear_model._common import design, newton_optimum
+from proofs_check.linear_model._common import closed_forms, design, newton_optimum
 
 __all__ = ["BOUNDS"]
 
@@ -25,15 +25,7 @@ CLAIMS = {claim.id.split(".")[1]: claim for claim in find(["linear_model"])}
 SMALL = Integer(3, 4, meaning="length of the prompt")
 
 
-def _theory() -> Any:
-    import theory.linear_model as module
-
-    return module
-
-
-def _times(name: str, factor: float) -> dict[str, Callable[..., Any]]:
-    """A replacement by a multiple of the shipped function."""
-    return {f"linear_model.{name}": lambda *a, **k: getattr(_theory(), name)(*a, **k) * factor}
+_times = partial(times, "linear_model")
 
 
 # ---------------------------------------------------------------- ridge
@@ -369,7 +361,9 @@ COMPLEXITY = Bound(
             "2 sequences are enough",
             "two demonstrations leave the positions l >= 2 almost untrained",
             theory={
-                "linear_model.theorem_1_sample_sizes": lambda *a, **k: _few(_theory().theorem_1_sample_sizes(*a, **k))
+                "linear_model.theorem_1_sample_sizes": lambda *a, **k: _few(
+                    closed_forms().theorem_1_sample_sizes(*a, **k)
+                )
             },
         ),
     ),

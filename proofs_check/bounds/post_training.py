@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured, Quantiles, narrowed
+from proofs_check.bounds import INSTANCE, Bound, Crossing, Exactly, Measured, Quantiles, narrowed, times
 from proofs_check.claims import Mutant, find
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
+from proofs_check.post_training._common import closed_forms
 from proofs_check.samples import Counts
 
 __all__ = ["BOUNDS"]
@@ -21,14 +23,7 @@ START = Real(1e-6, 0.5, meaning="share of long answers at the start", symbol="p_
 ROUNDING = 64 * 2.0**-53  # a few roundings a round of numbers below 1
 
 
-def _theory() -> Any:
-    import theory.post_training as module
-
-    return module
-
-
-def _times(name: str, factor: float) -> dict[str, Callable[..., Any]]:
-    return {f"post_training.{name}": lambda *a, **k: getattr(_theory(), name)(*a, **k) * factor}
+_times = partial(times, "post_training")
 
 
 # ---------------------------------------------------------------- errors of calibration
@@ -298,7 +293,9 @@ COST = (
             Mutant(
                 "three quarters of the rounds, less two",
                 "every round doubles the odds and no more",
-                theory={"post_training.rounds_to_generalise": lambda p: _theory().rounds_to_generalise(p) * 0.75 - 2},
+                theory={
+                    "post_training.rounds_to_generalise": lambda p: closed_forms().rounds_to_generalise(p) * 0.75 - 2
+                },
             ),
         ),
     ),
@@ -325,7 +322,7 @@ COST = (
 
 
 def _scaled(d: int, kappa: float, factor: float) -> Any:
-    cost = _theory().total_cost(d, kappa)
+    cost = closed_forms().total_cost(d, kappa)
     return cost._replace(for_the_chain=cost.for_the_chain * factor)
 
 

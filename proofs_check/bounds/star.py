@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from proofs_check.bounds import INSTANCE, Bound, Exactly, Measured, narrowed
+from proofs_check.bounds import INSTANCE, Bound, Exactly, Measured, narrowed, times
 from proofs_check.claims import Mutant, find
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
 from proofs_check.samples import Counts, Means
+from proofs_check.star._common import theory
 
 __all__ = ["BOUNDS"]
 
@@ -22,14 +24,7 @@ DELTA = Real(0.05, 0.95, meaning="distance of every step above guessing", symbol
 TARGET = Real(0.0, 1.0, meaning="position of the target accuracy between .5 + .5/M and .999")
 
 
-def _theory() -> Any:
-    import theory.star as module
-
-    return module
-
-
-def _times(name: str, factor: float) -> dict[str, Callable[..., Any]]:
-    return {f"star.{name}": lambda *a, **k: getattr(_theory(), name)(*a, **k) * factor}
+_times = partial(times, "star")
 
 
 # ---------------------------------------------------------------- lost transitions
@@ -198,7 +193,7 @@ ROUNDS = (
                 Mutant(
                     "the other end",
                     "the ends differ for N > 2",
-                    theory={"star.rounds_bracket": lambda *a: _theory().rounds_bracket(*a)[::-1]},
+                    theory={"star.rounds_bracket": lambda *a: theory().rounds_bracket(*a)[::-1]},
                 ),
             ),
         )
@@ -272,7 +267,7 @@ def _accuracy_after(lab: Lab, point: Mapping[str, Any], seeds: Sequence[int]) ->
 
 def _better(tables: Any, **k: Any) -> Any:
     """Midway between the accuracy and 1."""
-    return (1 + _theory().expected_reward(tables, **k)) / 2
+    return (1 + theory().expected_reward(tables, **k)) / 2
 
 
 NEVER = (

@@ -17,6 +17,7 @@ from proofs_check.hardness._common import (
     LENGTH,
     SYMBOLS,
     character,
+    closed_forms,
     patterns,
     prompts,
     square_mean,
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from proofs_check.lab import Lab
 
 __all__ = ["CLAIMS"]
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 def _batch_identity(lab: Lab) -> Iterator[Cell]:
@@ -120,7 +115,7 @@ BATCH = Claim(
             "squared coefficients add up to E|grad f|^2, so 2^d of them have the mean 2^-d of it",
             theory={
                 "hardness.batch_signal_mean": lambda d, square, n: (
-                    _theory().batch_signal_mean(d, square, n) + square / 4 / 2 ** (d // 2)
+                    closed_forms().batch_signal_mean(d, square, n) + square / 4 / 2 ** (d // 2)
                 ),
                 "hardness.signal_to_noise": lambda d, n: n / 2 ** (d // 2),
             },

@@ -14,6 +14,7 @@ import sympy as sp
 from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
+from proofs_check.hardness._common import closed_forms
 from proofs_check.samples import Counts, Means
 from proofs_check.verdicts import Cell
 
@@ -26,12 +27,6 @@ LENGTH = Integer(1, 1000, meaning="number of signs", largest_drawn=200)
 EXACT_LENGTH = Integer(1, 200, meaning="number of signs", largest_drawn=60)
 SAMPLES = Integer(0, meaning="labelled prompts", symbol="N", largest_drawn=1200)
 EXACT_SAMPLES = Integer(0, 200, meaning="labelled prompts", symbol="N", largest_drawn=80)
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 def _rank(rows: tuple[int, ...]) -> int:
@@ -142,13 +137,13 @@ RANK = Claim(
             "the last factor is missing from the law: d rows need d new directions",
             theory={
                 "hardness.full_rank_probability_exact": lambda d, n, affine=False: (
-                    _theory().full_rank_probability_exact(d, n, affine) * (1 - Fraction(2) ** (d - n - 1))
+                    closed_forms().full_rank_probability_exact(d, n, affine) * (1 - Fraction(2) ** (d - n - 1))
                 ),
                 "hardness.full_rank_probability": lambda d, n, affine=False: (
-                    _theory().full_rank_probability(d, n, affine) * (1 - 2.0 ** (d - n - 1))
+                    closed_forms().full_rank_probability(d, n, affine) * (1 - 2.0 ** (d - n - 1))
                 ),
                 "hardness.rank_probability_exact": lambda d, n, r: (
-                    _theory().rank_probability_exact(d, n, r) * (1 - Fraction(2) ** (r - n - 1))
+                    closed_forms().rank_probability_exact(d, n, r) * (1 - Fraction(2) ** (r - n - 1))
                 ),
             },
         ),
@@ -234,10 +229,10 @@ EXPECTED = Claim(
             "the first direction takes 2^d/(2^d - 1) prompts, the last one 2",
             theory={
                 "hardness.expected_elimination_samples": lambda d, affine=False: (
-                    _theory().expected_elimination_samples(d, affine) + 1
+                    closed_forms().expected_elimination_samples(d, affine) + 1
                 ),
                 "hardness.expected_elimination_samples_exact": lambda d, affine=False: (
-                    _theory().expected_elimination_samples_exact(d, affine) + 1
+                    closed_forms().expected_elimination_samples_exact(d, affine) + 1
                 ),
             },
         ),
@@ -324,12 +319,14 @@ CONFIDENCE = Claim(
             cells=[{"d": d, "delta": delta} for d in (10, 40) for delta in (0.3, 0.05)],
             parameters=lambda cell: {
                 "d": cell["d"],
-                "n_samples": _theory().elimination_samples(cell["d"], cell["delta"]),
+                "n_samples": closed_forms().elimination_samples(cell["d"], cell["delta"]),
             },
             extract=_fails,
             predict=lambda theory, cell: (
                 0.0,
-                theory.hardness.elimination_failure(cell["d"], _theory().elimination_samples(cell["d"], cell["delta"])),
+                theory.hardness.elimination_failure(
+                    cell["d"], closed_forms().elimination_samples(cell["d"], cell["delta"])
+                ),
             ),
             compare="upper",
             resolution=0.12,
@@ -458,13 +455,13 @@ ANY_LEARNER = Claim(
             "the chance is that of full rank",
             "with one bit undetermined a guess is right half of the time",
             theory={
-                "hardness.identification_probability": lambda d, n, affine=False: _theory().full_rank_probability(
+                "hardness.identification_probability": lambda d, n, affine=False: closed_forms().full_rank_probability(
                     d, n, affine
                 ),
                 "hardness.identification_probability_exact": lambda d, n, affine=False: (
-                    _theory().full_rank_probability_exact(d, n, affine)
+                    closed_forms().full_rank_probability_exact(d, n, affine)
                 ),
-                "hardness.elimination_accuracy": lambda d, n: (1 + _theory().full_rank_probability(d, n)) / 2,
+                "hardness.elimination_accuracy": lambda d, n: (1 + closed_forms().full_rank_probability(d, n)) / 2,
             },
         ),
         Mutant(

@@ -21,6 +21,7 @@ from proofs_check.hardness._common import (
     SYMBOLS,
     P,
     character,
+    closed_forms,
     coefficient,
     half_sums_keep_squares,
     misses,
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
     from proofs_check.lab import Lab
 
 __all__ = ["CLAIMS"]
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 # ---------------------------------------------------------------- sparse parities
@@ -169,13 +164,17 @@ SPARSE = Claim(
         Mutant(
             "2^d stands in the place of C(d, k)",
             "the monomials of one sign have the signal 1/2 at d parities",
-            theory={"hardness.signal_mean_bound": lambda d, k, square, p=0: _theory().signal_total(square, p) / 2**d},
+            theory={
+                "hardness.signal_mean_bound": lambda d, k, square, p=0: closed_forms().signal_total(square, p) / 2**d
+            },
         ),
         Mutant(
             "the bound is (1-p)^2 E|grad f|^2/(8 C(d, k))",
             "the monomials of k signs reach twice that",
             theory={
-                "hardness.signal_mean_bound": lambda d, k, square, p=0: _theory().signal_mean_bound(d, k, square, p) / 2
+                "hardness.signal_mean_bound": lambda d, k, square, p=0: (
+                    closed_forms().signal_mean_bound(d, k, square, p) / 2
+                )
             },
         ),
     ),
@@ -284,9 +283,9 @@ SHARE = Claim(
             "three monomials with weights of their own have the signal 1/2, and E|grad f|^2 = 3",
             theory={
                 "hardness.signal_count_bound": lambda square, t, p=0: (
-                    np.maximum(0, _theory().signal_count_bound(square, t, p) - 1)
+                    np.maximum(0, closed_forms().signal_count_bound(square, t, p) - 1)
                     if isinstance(square, np.ndarray)
-                    else max(0, _theory().signal_count_bound(square, t, p) - 1)
+                    else max(0, closed_forms().signal_count_bound(square, t, p) - 1)
                 ),
             },
         ),
@@ -295,7 +294,7 @@ SHARE = Claim(
             "the first d parities hold all of a linear predictor's signal",
             theory={
                 "hardness.signal_share_bound": lambda n, square, t, p=0: (
-                    _theory().signal_share_bound(n, square, 4 * t, p) * 4
+                    closed_forms().signal_share_bound(n, square, 4 * t, p) * 4
                 ),
             },
         ),

@@ -21,6 +21,7 @@ from proofs_check.hardness._common import (
     SYMBOLS,
     P,
     character,
+    closed_forms,
     coefficient,
     half_sums_keep_squares,
     misses,
@@ -41,12 +42,6 @@ __all__ = ["CLAIMS"]
 
 DOMAIN = Domain({"d": LENGTH, "gradient_square": GRADIENT_SQUARE, "p_cot": P_COT})
 SHARES = (Fraction(0), Fraction(1, 3), Fraction(9, 10))
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 def _symbolic(lab: Lab) -> Iterator[Cell]:
@@ -106,7 +101,7 @@ def _with_share(change: Any) -> dict[str, Any]:
 
 
 def _total(square: Any, p: Any = 0) -> Any:
-    return _theory().signal_total(square, p)
+    return closed_forms().signal_total(square, p)
 
 
 PARSEVAL = Claim(
@@ -167,7 +162,7 @@ PARSEVAL = Claim(
             "the factor 1/4 is dropped",
             "the label enters the logistic loss as -y f/2",
             theory={
-                "hardness.signal_mean": lambda d, square, p=0: 4 * _theory().signal_mean(d, square, p),
+                "hardness.signal_mean": lambda d, square, p=0: 4 * closed_forms().signal_mean(d, square, p),
                 "hardness.signal_total": lambda square, p=0: 4 * _total(square, p),
             },
         ),

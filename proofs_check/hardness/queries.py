@@ -15,7 +15,7 @@ from scipy import special
 from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
-from proofs_check.hardness._common import character, coefficient, prompts, subsets
+from proofs_check.hardness._common import character, closed_forms, coefficient, prompts, subsets
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -32,12 +32,6 @@ NOTICED = Integer(0, 10**300, meaning="parities that one query can show", symbol
 SUCCESS = Real(0, 1, meaning="chance to name the parity", symbol="s")
 NOISE = Real(1e-100, 1e100, meaning="standard deviation of a component's noise", symbol=r"\sigma")
 SIGNAL = Real(1e-100, 1e100, meaning="mean squared signal of the class", symbol="s^2")
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 # ---------------------------------------------------------------- statistical queries
@@ -304,7 +298,7 @@ NOISY = Claim(
             "measured success reaches more than that share of it",
             theory={
                 "hardness.noisy_gradient_success_bound": lambda steps, n, square, noise: (
-                    1 / n + (_theory().noisy_gradient_success_bound(steps, n, square, noise) - 1 / n) / 8
+                    1 / n + (closed_forms().noisy_gradient_success_bound(steps, n, square, noise) - 1 / n) / 8
                 )
             },
         ),
@@ -313,7 +307,7 @@ NOISY = Claim(
             "the best decision needs fewer",
             theory={
                 "hardness.noisy_gradient_steps": lambda n, square, noise, s: (
-                    40 * _theory().noisy_gradient_steps(n, square, noise, s)
+                    40 * closed_forms().noisy_gradient_steps(n, square, noise, s)
                 )
             },
         ),
@@ -427,7 +421,7 @@ FIXED = Claim(
             "at n = 16 the best decision needs far fewer",
             theory={
                 "hardness.fixed_features_steps": lambda n, square, noise, s: (
-                    n * _theory().fixed_features_steps(n, square, noise, s)
+                    n * closed_forms().fixed_features_steps(n, square, noise, s)
                 )
             },
         ),
@@ -436,7 +430,7 @@ FIXED = Claim(
             "the measured descents succeed with a quarter of that",
             theory={
                 "hardness.fixed_features_steps": lambda n, square, noise, s: (
-                    8 * _theory().fixed_features_steps(n, square, noise, s)
+                    8 * closed_forms().fixed_features_steps(n, square, noise, s)
                 )
             },
         ),

@@ -15,7 +15,7 @@ from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.enumeration import EOS, Outcome, mixture, total
-from proofs_check.hardness._common import P_COT, PAPER, P, prompts
+from proofs_check.hardness._common import P_COT, PAPER, P, closed_forms, prompts
 from proofs_check.samples import Counts, Means
 from proofs_check.verdicts import Cell
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from proofs_check.runner import ClaimResult
 
 __all__ = ["CLAIMS"]
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 def _components(d: int, p: Any) -> Iterator[tuple[str, str, Any]]:
@@ -132,7 +126,7 @@ def _chain_off(data: Any, cell: Mapping[str, Any], theory: Any) -> Counts:
 
 
 def _scaled(factor: int) -> Any:
-    found = _theory().long_route_signal
+    found = closed_forms().long_route_signal
 
     def mutant(p: Any) -> Any:
         return type(found(p))(*(factor * value for value in found(p)))
@@ -214,7 +208,7 @@ LONG_ROUTE = Claim(
             "y_1 = x_1 on a share p of all demonstrations, and by a coin on the rest",
             theory={
                 "hardness.long_route_signal": lambda p: (
-                    _theory().long_route_signal(p)._replace(first=p * p / 2, stop_relation=-p * p / 2, chain=p / 2)
+                    closed_forms().long_route_signal(p)._replace(first=p * p / 2, stop_relation=-p * p / 2, chain=p / 2)
                 )
             },
         ),
@@ -298,7 +292,7 @@ GAP = Claim(
         Mutant(
             "twice these",
             "at d = 1 and p = 1 there is no noise, and at p = 1/2, d = 1 three demonstrations do",
-            theory={"hardness.unit_ratio_samples": lambda s, m: 2 * _theory().unit_ratio_samples(s, m)},
+            theory={"hardness.unit_ratio_samples": lambda s, m: 2 * closed_forms().unit_ratio_samples(s, m)},
         ),
     ),
 )

@@ -13,7 +13,7 @@ import sympy as sp
 from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer
-from proofs_check.hardness._common import LENGTH
+from proofs_check.hardness._common import LENGTH, closed_forms
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from proofs_check.lab import Lab
 
 __all__ = ["CLAIMS"]
-
-
-def _theory() -> Any:
-    import theory.hardness as module
-
-    return module
 
 
 def _hidden_witness(lab: Lab) -> Iterator[Cell]:
@@ -61,12 +55,12 @@ EVERY_SUBSET = Claim(
         Mutant(
             "at most twice E|grad f|^2/(16 2^d)",
             "stricter than the false statement",
-            theory={"hardness.signal_mean": lambda d, square, p=0: _theory().signal_total(square, p) / 4 / 2**d},
+            theory={"hardness.signal_mean": lambda d, square, p=0: closed_forms().signal_total(square, p) / 4 / 2**d},
         ),
         Mutant(
             "at most twice E|grad f|^2/(4 4^d)",
             "stricter than the false statement",
-            theory={"hardness.signal_mean": lambda d, square, p=0: _theory().signal_total(square, p) / 4**d},
+            theory={"hardness.signal_mean": lambda d, square, p=0: closed_forms().signal_total(square, p) / 4**d},
         ),
     ),
 )

@@ -12,7 +12,7 @@ import sympy as sp
 from proofs_check.certificates import Proof
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Integer, Real
-from proofs_check.post_training._common import PAPER
+from proofs_check.post_training._common import PAPER, closed_forms
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell, Interval, Verdict, judge
 
@@ -27,12 +27,6 @@ __all__ = ["CLAIMS"]
 LENGTH = Integer(3, 100_000, meaning="length of the prompt", largest_drawn=200)
 KAPPA = Real(0, 8, meaning="exponent of the start, p_0 = d^-kappa", symbol=r"\kappa")
 CHAIN_RIDGE = 1e-3
-
-
-def _theory() -> Any:
-    import theory.post_training as module
-
-    return module
 
 
 def _steps_up(d: int) -> float:
@@ -298,7 +292,7 @@ def _figure(result: ClaimResult) -> Figure:
     from sims.intervals import clopper_pearson
     from sims.post_training import star
 
-    t = _theory()
+    t = closed_forms()
     with style():
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         ax = figure.add_subplot()
@@ -369,9 +363,9 @@ COST = Claim(
             "d = 10, N = 560 holds 56 long answers, on which a chain is right with probability .1",
             theory={
                 "post_training.total_cost": lambda d, kappa: (
-                    _theory()
+                    closed_forms()
                     .total_cost(d, kappa)
-                    ._replace(for_the_chain=_theory().total_cost(d, kappa).against_extinction)
+                    ._replace(for_the_chain=closed_forms().total_cost(d, kappa).against_extinction)
                 ),
                 "post_training.half_chain_sequences": lambda d, rate=1.25: rate * 4 + 0 * d,
                 "post_training.samples_for_success": lambda d, p, n, ridge, rate=1.25: 4 / p,
@@ -384,10 +378,10 @@ COST = Claim(
                 "post_training.half_chain_sequences": lambda d, rate=1.25: rate * d**4 / 2,
                 "post_training.samples_for_success": lambda d, p, n, ridge, rate=1.25: d**4 / p,
                 "post_training.total_cost": lambda d, kappa: (
-                    _theory()
+                    closed_forms()
                     .total_cost(d, kappa)
                     ._replace(
-                        for_the_chain=float(d) ** (kappa + 4), n_rounds=_theory().total_cost(d, kappa).n_rounds + 1
+                        for_the_chain=float(d) ** (kappa + 4), n_rounds=closed_forms().total_cost(d, kappa).n_rounds + 1
                     )
                 ),
             },
@@ -397,7 +391,7 @@ COST = Claim(
             "long answers are rare in proportion to p_0",
             theory={
                 "post_training.total_cost": lambda d, kappa: (
-                    _theory().total_cost(d, kappa)._replace(for_the_chain=2.0 * d**2)
+                    closed_forms().total_cost(d, kappa)._replace(for_the_chain=2.0 * d**2)
                 ),
                 "post_training.samples_for_success": lambda d, p, n, ridge, rate=1.25: 2.0 * d**2,
             },
@@ -406,8 +400,8 @@ COST = Claim(
             "the ridge of the stop position does not matter",
             "at p_0 = .011 ridge .02 more than doubles the odds that a round should leave",
             theory={
-                "post_training.samples_for_success": lambda d, p, n, ridge, rate=1.25: _theory().samples_for_success(
-                    d, p, n, 1e-9, rate
+                "post_training.samples_for_success": lambda d, p, n, ridge, rate=1.25: (
+                    closed_forms().samples_for_success(d, p, n, 1e-9, rate)
                 )
             },
         ),

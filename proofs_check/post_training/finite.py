@@ -14,7 +14,7 @@ import sympy as sp
 from proofs_check.certificates import Proof
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Real
-from proofs_check.post_training._common import P_0, SAMPLES
+from proofs_check.post_training._common import P_0, SAMPLES, closed_forms
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from proofs_check.runner import ClaimResult
 
 __all__ = ["CLAIMS"]
-
-
-def _theory() -> Any:
-    import theory.post_training as module
-
-    return module
 
 
 # ---------------------------------------------------------------- extinction
@@ -119,7 +113,7 @@ def _extinction_figure(result: ClaimResult) -> Figure:
     from sims.intervals import clopper_pearson
     from sims.post_training import refit_shares
 
-    t = _theory()
+    t = closed_forms()
     with style():
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         ax = figure.add_subplot()
@@ -176,8 +170,10 @@ EXTINCTION = Claim(
             "offspring are Poisson(1.8)",
             "one kept long answer is 2/N of the kept ones, so two new ones on average",
             theory={
-                "post_training.extinction_probability": lambda p, n: math.exp(-n * p * float(_theory().survival(1.8))),
-                "post_training.extinction_coefficients": lambda: (float(_theory().survival(1.8)), 0.0),
+                "post_training.extinction_probability": lambda p, n: math.exp(
+                    -n * p * float(closed_forms().survival(1.8))
+                ),
+                "post_training.extinction_coefficients": lambda: (float(closed_forms().survival(1.8)), 0.0),
             },
         ),
         Mutant(
@@ -185,7 +181,7 @@ EXTINCTION = Claim(
             "at p_0 = 0.2 and N = 40 the factor exp(-N b p_0^2) is 0.68",
             theory={
                 "post_training.extinction_probability": lambda p, n: math.exp(
-                    -n * p * _theory().extinction_coefficients()[0]
+                    -n * p * closed_forms().extinction_coefficients()[0]
                 )
             },
         ),
@@ -342,7 +338,7 @@ WITH_ERRORS = Claim(
             "they are not kept by r_cot, and half of them not by r_e2e",
             theory={
                 "post_training.extinction_probability_with_errors": lambda p, n, q, r: float(
-                    _theory().extinction_probability_with_offspring(p, n, 2.0)
+                    closed_forms().extinction_probability_with_offspring(p, n, 2.0)
                 )
             },
         ),
@@ -351,7 +347,7 @@ WITH_ERRORS = Claim(
             "an even number of wrong tokens is rewarded",
             theory={
                 "post_training.extinction_probability_with_errors": lambda p, n, q, r: float(
-                    _theory().extinction_probability_with_offspring(p * q * q, n, 2.0)
+                    closed_forms().extinction_probability_with_offspring(p * q * q, n, 2.0)
                 )
             },
         ),
@@ -425,7 +421,7 @@ BUDGET = Claim(
         Mutant(
             "the cheapest plan halves N each round",
             "then a line has one offspring on average and dies out",
-            theory={"post_training.best_budget_limit": lambda: _theory().Budget(2.0, (1.0,))},
+            theory={"post_training.best_budget_limit": lambda: closed_forms().Budget(2.0, (1.0,))},
         ),
         Mutant(
             "the cost is n alone",

@@ -13,7 +13,7 @@ import sympy as sp
 from proofs_check.certificates import Proof, is_zero
 from proofs_check.claims import Claim, Exact, Mutant, Simulation
 from proofs_check.domains import Domain, Real
-from proofs_check.post_training._common import LENGTH, answers_of_state, filtered, rate_leg, shares_of
+from proofs_check.post_training._common import LENGTH, answers_of_state, closed_forms, filtered, rate_leg, shares_of
 from proofs_check.samples import Counts
 from proofs_check.verdicts import Cell
 
@@ -24,12 +24,6 @@ __all__ = ["CLAIMS"]
 
 ERROR = Real(0, 1, meaning="error of a chain token", symbol="e")
 TAU = Real(0, open_low=True, meaning="sampling temperature", symbol=r"\tau")
-
-
-def _theory() -> Any:
-    import theory.post_training as module
-
-    return module
 
 
 # ---------------------------------------------------------------- the map
@@ -120,11 +114,11 @@ def _mass(theory: Any, cell: Mapping[str, Any]) -> float:
 
 
 def _swap(u: Any, v: Any, w: Any, errors: Any, kind: str = "r_cot") -> Any:
-    return _theory().full_round(u, v, w, errors, "r_e2e" if kind == "r_cot" else "r_cot")
+    return closed_forms().full_round(u, v, w, errors, "r_e2e" if kind == "r_cot" else "r_cot")
 
 
 def _ignores_errors(u: Any, v: Any, w: Any, errors: Any, kind: str = "r_cot") -> Any:
-    return _theory().full_round(u, v, w, [0 * e for e in errors], kind)
+    return closed_forms().full_round(u, v, w, [0 * e for e in errors], kind)
 
 
 FULL_ROUND = Claim(
@@ -372,9 +366,11 @@ HEAT = Claim(
             "at d = 20, tau = 1.3 an error of .03 already dies",
             theory={
                 "post_training.critical_token_error": lambda d, tau: (
-                    min(0.5, 10 * _theory().critical_token_error(d, tau)) or 0.1
+                    min(0.5, 10 * closed_forms().critical_token_error(d, tau)) or 0.1
                 ),
-                "post_training.chain_margin_round": lambda x, d, tau=1.0: _theory().chain_margin_round(x, d, tau) + 0.1,
+                "post_training.chain_margin_round": lambda x, d, tau=1.0: (
+                    closed_forms().chain_margin_round(x, d, tau) + 0.1
+                ),
             },
         ),
         Mutant(

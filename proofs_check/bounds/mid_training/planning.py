@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from proofs_check.bounds import INSTANCE, Bound, Exactly, Measured, narrowed
-from proofs_check.bounds.mid_training._common import CLAIMS, Measure, shipped, times
+from proofs_check.bounds.mid_training._common import CLAIMS, Measure, times
 from proofs_check.claims import Mutant
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
+from proofs_check.mid_training._common import shipped
 from proofs_check.samples import Means
 
 __all__ = ["PLANNING"]

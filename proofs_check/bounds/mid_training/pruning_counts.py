@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from proofs_check.bounds import Bound, Crossing, Measured, narrowed
-from proofs_check.bounds.mid_training._common import CLAIMS, shipped, times
+from proofs_check.bounds.mid_training._common import CLAIMS, times
 from proofs_check.claims import Mutant
 from proofs_check.domains import Domain, Integer, Real
 from proofs_check.lab import Lab
+from proofs_check.mid_training._common import shipped
 from proofs_check.samples import Counts
 
 __all__ = ["COUNTS"]
